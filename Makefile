@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Any Python 3.11 or newer runs the tools; they choose the Python for the virtual environment themselves.
+HOST_PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+TOOL = $(or $(HOST_PYTHON),$(error Python 3.11 or newer is needed: none found on PATH)) -m tests.tools.
+RUN = $(TOOL)venv run
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r target text; do \
+		printf '  %-12s %s\n' "$$target" "$$text"; done
+
+.PHONY: demo
+demo: ## Watch real logins, iam and ec2, against a real server on this machine
+	@$(RUN) python tests/tools/demo.py
+
+.PHONY: test
+test: ## Everything CI runs: lint, unit, stack-test, sanity, units
+	@$(TOOL)suite
+
+.PHONY: test-all
+test-all: ## The same with every ansible-core that this machine's Pythons can run
+	@$(TOOL)suite --all-cores
+
+.PHONY: test-fast
+test-fast: ## The inner loop (under 30 s): ruff, mypy, unit tests
+	@$(TOOL)suite --fast
+
+.PHONY: lint
+lint: ## Formatting, ruff, mypy, yamllint, REUSE, changelog
+	@$(TOOL)suite --only lint
+
+.PHONY: unit
+unit: ## Unit tests, also on Python 3.9 where the machine has it
+	@$(TOOL)suite --only unit
+
+.PHONY: stack-test
+stack-test: ## Tests against the real stack, in one of their own
+	@$(TOOL)suite --only stack-test
+
+.PHONY: sanity
+sanity: ## ansible-test sanity on the newest core
+	@$(TOOL)suite --only sanity
+
+.PHONY: units
+units: ## ansible-test units on the newest core
+	@$(TOOL)suite --only units
+
+.PHONY: format
+format: ## Format and fix what ruff can
+	@$(RUN) ruff check --fix-only --quiet
+	@$(RUN) ruff format
+
+.PHONY: stack-up
+stack-up: ## Start Vault, AWS and instance metadata on loopback; see .stack/env
+	@$(HOST_PYTHON) -m tests.stack up
+
+.PHONY: stack-down
+stack-down: ## Stop them
+	@$(HOST_PYTHON) -m tests.stack down
+
+.PHONY: bench
+bench: ## Compare with the peers, side by side
+	@$(TOOL)venv --lock bench run python tests/bench/run.py
+
+.PHONY: venv
+venv: ## Make the virtual environment; .dev/venv points at it
+	@$(TOOL)venv make
+
+.PHONY: locks
+locks: ## Write the locks of tests/requirements anew
+	@$(TOOL)locks
+
+.PHONY: clean
+clean: ## Remove what runs left in the work tree (the user's cache stays)
+	@rm -rf .dev .ansible collections tests/output .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

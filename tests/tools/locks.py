@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Writes the locks with hashes anew, from the .in files beside them.
+
+A line ``# python: 3.11`` in an .in file is the oldest Python that the lock is for; ``# python: 3.9 only`` the only one.
+Extra arguments are package names: only these are raised, the others stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from .project import REQUIREMENTS, ROOT, ToolError
+from .pythons import newest_core
+from .venv import ensure_venv
+
+OPTIONS = ["--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
+
+
+def main(packages: list[str]) -> int:
+    """Compile every .in file that says for which Python; returns the exit code."""
+    try:
+        uv = ensure_venv("uv", newest_core()[1]) / "bin" / "uv"
+        for source in sorted(REQUIREMENTS.glob("*.in")):
+            match = re.search(r"^# python: (\S+)( only)?$", source.read_text(), re.MULTILINE)
+            if match is not None:
+                _compile(uv, source, match[1], bool(match[2]), packages)
+    except ToolError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _compile(uv: Path, source: Path, python: str, only: bool, packages: list[str]) -> None:
+    print(f"locks: {source.relative_to(ROOT)}", flush=True)
+    command = [str(uv), "pip", "compile", "--quiet", *OPTIONS, "--python-version", python]
+    command += [] if only else ["--universal"]
+    command += [f"--upgrade-package={name}" for name in packages] or ["--upgrade"]
+    command += ["--output-file", str(source.with_suffix(".txt")), str(source)]
+    if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+        raise ToolError(f"Compiling {source.name} failed: see the lines above. Is the package index in reach?")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
