@@ -36,7 +36,7 @@ lint: ## Formatting, ruff, mypy, yamllint, REUSE, changelog
 
 .PHONY: unit
 unit: ## Unit tests, also on Python 3.9 where the machine has it
-	@$(TOOL)suite --only unit
+	@$(TOOL)suite --only unit unit-3.9
 
 .PHONY: stack-test
 stack-test: ## Tests against the real stack, in one of their own

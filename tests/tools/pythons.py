@@ -23,6 +23,9 @@ CORES = {
     "2.19": ("3.11", "3.12", "3.13"),
 }
 
+# The Pythons that managed hosts may have.
+TARGETS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+
 # Runs only in an interpreter that can make a virtual environment; the answer sees through wrappers and environments.
 PROBE = (
     "import ensurepip, os, ssl, sys, venv\n"

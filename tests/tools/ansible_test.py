@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs ansible-test on a copy of the project that stands where ansible-test wants a collection to be."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from .project import ROOT, ToolError, cache_dir
+from .pythons import TARGETS, Python, find_python
+
+STAND_IN = Path(__file__).with_name("get_pip.py")
+
+
+@contextlib.contextmanager
+def collection_copy(core: str) -> Iterator[Path]:
+    """A fresh copy of what git knows or would add, for one run at a time.
+
+    Its tests/output stays from run to run: ansible-test keeps its virtual environments there.
+    """
+    place = hashlib.sha256(bytes(ROOT)).hexdigest()[:8]
+    tree = cache_dir() / "ansible-test" / f"{place}-{core}"
+    tree.mkdir(parents=True, exist_ok=True)
+    with (tree / ".lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        copy = tree / "ansible_collections" / "vaultfleet" / "aws"
+        _refresh(copy)
+        yield copy
+
+
+def ansible_test_environment(environment: dict[str, str], python: Python) -> dict[str, str]:
+    """The variables for ansible-test: the real interpreters come first on PATH, as it can't use wrappers of them."""
+    found = filter(None, map(find_python, TARGETS))
+    folders = [str(python.path.parent), *(str(target.path.parent) for target in found)]
+    result = dict(environment)
+    # The folder of the virtual environment, first on PATH, stays first: ansible-test is there.
+    first, *rest = environment["PATH"].split(os.pathsep)
+    result["PATH"] = os.pathsep.join([first, *dict.fromkeys(folders), *rest])
+    for name in ("ANSIBLE_COLLECTIONS_PATH", "PYTHONPATH", "VIRTUAL_ENV"):
+        result.pop(name, None)
+    return result
+
+
+def provide_get_pip(venv: Path) -> None:
+    """Put a stand-in for get-pip in the cache of ansible-test, only if it is missing and out of reach."""
+    sources = list(venv.glob("lib/python*/site-packages/ansible_test/_internal/python_requirements.py"))
+    setup = list(venv.glob("lib/python*/site-packages/ansible_test/_util/target/setup/requirements.py"))
+    if not sources or not setup:
+        raise ToolError(f"ansible-test was not found in {venv}; remove that folder and try again")
+    address = re.search(r"'(https://[^']+%s[^']*)' % pip_version", setup[0].read_text())
+    for version in sorted(set(re.findall(r"\bpip='([\d.]+)'", sources[0].read_text()))):
+        wanted = Path.home() / ".ansible" / "test" / "cache" / f"get_pip_{version.replace('.', '_')}.py"
+        if wanted.exists() or (address is not None and _in_reach(address[1] % version)):
+            continue
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=wanted.parent, suffix=".new", delete=False) as fresh:
+            fresh.write(STAND_IN.read_bytes())
+        # A link, not a rename: what came there meanwhile is not overwritten.
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh.name, wanted)
+        Path(fresh.name).unlink()
+
+
+def _in_reach(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 (an https address of ansible-test's own)
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _refresh(copy: Path) -> None:
+    output = copy / "tests" / "output"
+    for folder in (copy, copy / "tests"):
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            if entry in (output, copy / "tests"):
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if listing.returncode != 0:
+        raise ToolError(f"git could not list the project's files: {listing.stderr.decode().strip()}")
+    for name in filter(None, listing.stdout.decode().split("\0")):
+        source, target = ROOT / name, copy / name
+        if source.exists() or source.is_symlink():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)

@@ -1,0 +1,22 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A stand-in for get-pip, put in the cache of ansible-test where its download is out of reach.
+
+Takes get-pip's arguments (names and versions of packages to install) and installs them from the package index, with
+the pip that Python itself brings along.
+"""
+
+from __future__ import annotations
+
+import ensurepip
+import runpy
+import sys
+from pathlib import Path
+
+bundled = next((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))
+sys.path.insert(0, str(bundled))
+# "--no-setuptools" and "--no-wheel" are get-pip's own.
+sys.argv = ["pip", "install", *(argument for argument in sys.argv[1:] if not argument.startswith("--no-"))]
+runpy.run_module("pip", run_name="__main__", alter_sys=True)

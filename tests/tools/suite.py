@@ -1,0 +1,227 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs the parts of the test suite one after the other, up to the first that fails, and sums up their counts."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import commands
+from .ansible_test import ansible_test_environment, collection_copy, provide_get_pip
+from .counts import Counts, read_counts
+from .project import COLLECTION, DEV, OUTPUT, ROOT, ToolError, link_collection, relink
+from .pythons import CORES, Python, core_python, find_python, newest_core
+from .venv import ensure_venv, venv_environment
+
+# Code under the collection's own name, and code of the tests that nothing imports from there.
+TYPED = [
+    COLLECTION / "plugins",
+    COLLECTION / "tests" / "unit",
+    *(ROOT / "tests" / name for name in ("bench", "live", "stack", "tools")),
+]
+NOTHING = Counts()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One round of the suite: a core, its Python, and their virtual environment."""
+
+    core: str
+    python: Python
+    venv: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables for a command in the virtual environment."""
+        return venv_environment(self.venv)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a part came to."""
+
+    ok: bool
+    counts: Counts = NOTHING
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the suite, and what it does in a few words."""
+
+    text: str
+    action: Callable[[Run], Outcome]
+
+
+def lint(run: Run) -> Outcome:
+    """Formatting, lint, types, licences, changelog: each is run, so that one look shows all that is wrong."""
+    typed = [str(path.relative_to(ROOT)) for path in TYPED if path.is_dir()]
+    checks = [
+        ["ruff", "format", "--check", "--quiet"],
+        ["ruff", "check", "--quiet"],
+        ["mypy", "--no-error-summary", *typed],
+        ["yamllint", "--strict", "."],
+        ["reuse", "lint", "--lines"],
+        ["antsibull-changelog", "lint"],
+    ]
+    return _checks(run, checks)
+
+
+def fast_lint(run: Run) -> Outcome:
+    """The checks of the inner loop."""
+    typed = [str(path.relative_to(ROOT)) for path in TYPED if path.is_dir()]
+    return _checks(run, [["ruff", "check", "--quiet"], ["mypy", "--no-error-summary", *typed]])
+
+
+def unit(run: Run) -> Outcome:
+    """Unit tests on the controller's Python."""
+    return _pytest(run.venv, f"unit-{run.core}", ["tests/unit"])
+
+
+def old_python(run: Run) -> Outcome:
+    """Unit tests of the auth core on the oldest Python of managed hosts."""
+    python = find_python("3.9")
+    if python is None:
+        print("left out: this machine has no Python 3.9")
+        return Outcome(ok=True)
+    return _pytest(ensure_venv("target-3.9", python), "unit-python3.9", ["tests/unit/plugins/module_utils/_auth"])
+
+
+def stack_test(run: Run) -> Outcome:
+    """Tests against a stack of their own, which is stopped whatever happens."""
+    with tempfile.TemporaryDirectory(prefix="vaultfleet-stack-") as folder:
+        stack = [sys.executable, "-m", "tests.stack"]
+        try:
+            if commands.run([*stack, "up", "--dir", folder], ROOT, os.environ) != 0:
+                return Outcome(ok=False)
+            arguments = ["tests/stack", "tests/live"]
+            return _pytest(run.venv, f"stack-{run.core}", arguments, {"VAULTFLEET_STACK_DIR": folder})
+        finally:
+            with commands.uninterrupted():
+                commands.run([*stack, "down", "--dir", folder], ROOT, os.environ)
+
+
+def sanity(run: Run) -> Outcome:
+    """ansible-test sanity, its compile and import tests on each Python of the machine."""
+    return _ansible_test(run, ["sanity", "--venv", "--junit"])
+
+
+def units(run: Run) -> Outcome:
+    """ansible-test units."""
+    return _ansible_test(run, ["units", "--venv", "--python", run.python.version])
+
+
+PARTS = {
+    "lint": Part("formatting, ruff, mypy, yamllint, REUSE, changelog", lint),
+    "unit": Part("unit tests", unit),
+    "unit-3.9": Part("unit tests of the auth core on Python 3.9", old_python),
+    "stack-test": Part("tests against the real stack", stack_test),
+    "sanity": Part("ansible-test sanity", sanity),
+    "units": Part("ansible-test units", units),
+}
+FAST = {"lint": Part("ruff, mypy", fast_lint), "unit": PARTS["unit"]}
+ONCE = ("lint", "unit-3.9")  # not once more for each core
+
+
+def main() -> int:
+    """The command line; exits with 0 if nothing failed."""
+    parser = argparse.ArgumentParser(description="Run the project's tests.")
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--fast", action="store_true", help="only the inner loop")
+    choice.add_argument("--only", nargs="+", choices=[*PARTS], help="only these parts")
+    choice.add_argument("--all-cores", action="store_true", help="with every ansible-core that can run here")
+    arguments = parser.parse_args()
+    commands.raise_on_termination()
+    try:
+        if arguments.all_cores:
+            outcome = _all_cores()
+        elif arguments.fast:
+            outcome = _round(newest_core(), FAST)
+        else:
+            outcome = _round(newest_core(), {name: PARTS[name] for name in arguments.only or PARTS})
+    except ToolError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        outcome = Outcome(ok=False, counts=Counts(failed=1))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    print(outcome.counts)
+    return 0 if outcome.ok else 1
+
+
+def _all_cores() -> Outcome:
+    newest_core()  # says so if there is none
+    total = Counts()
+    parts = PARTS
+    for core in CORES:
+        python = core_python(core)
+        if python is None:
+            print(f"left out: ansible-core {core}, for which this machine has none of Python {', '.join(CORES[core])}")
+            continue
+        outcome = _round((core, python), parts)
+        total += outcome.counts
+        if not outcome.ok:
+            return Outcome(False, total)
+        parts = {name: part for name, part in PARTS.items() if name not in ONCE}
+    return Outcome(True, total)
+
+
+def _round(chosen: tuple[str, Python], parts: dict[str, Part]) -> Outcome:
+    core, python = chosen
+    print(f"== ansible-core {core} on Python {python.full_version}", flush=True)
+    run = Run(core, python, ensure_venv(f"core-{core}", python))
+    link_collection()
+    if core == newest_core()[0]:
+        relink(DEV / "venv", run.venv)
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    total = Counts()
+    for name, part in parts.items():
+        print(f"== {name}: {part.text}", flush=True)
+        start = time.monotonic()
+        outcome = part.action(run)
+        if not outcome.ok and outcome.counts.failed == 0:
+            # What failed outside of a test has no line in a JUnit file.
+            outcome = Outcome(False, outcome.counts + Counts(failed=1))
+        total += outcome.counts
+        print(f"== {name}: {'ok' if outcome.ok else 'FAILED'} in {time.monotonic() - start:.0f} s", flush=True)
+        if not outcome.ok:
+            return Outcome(False, total)
+    return Outcome(True, total)
+
+
+def _checks(run: Run, checks: list[list[str]]) -> Outcome:
+    failed = [check[0] for check in checks if commands.run(check, ROOT, run.environment) != 0]
+    for name in failed:
+        print(f"failed: {name} (see its lines above)")
+    return Outcome(not failed, Counts(failed=len(failed)))
+
+
+def _pytest(venv: Path, name: str, arguments: list[str], variables: dict[str, str] | None = None) -> Outcome:
+    report = OUTPUT / f"{name}.xml"
+    report.unlink(missing_ok=True)
+    command = ["python", "-m", "pytest", "--quiet", f"--junitxml={report}", *arguments]
+    code = commands.run(command, ROOT, {**venv_environment(venv), **(variables or {})})
+    return Outcome(code == 0, read_counts([report]))
+
+
+def _ansible_test(run: Run, arguments: list[str]) -> Outcome:
+    provide_get_pip(run.venv)
+    environment = {**ansible_test_environment(run.environment, run.python), "PIP_QUIET": "1"}
+    with collection_copy(run.core) as copy:
+        reports = copy / "tests" / "output" / "junit"
+        for report in reports.glob("*.xml"):
+            report.unlink()
+        code = commands.run(["ansible-test", *arguments], copy, environment)
+        return Outcome(code == 0, read_counts(reports.glob("*.xml")))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
