@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A hard end for one HTTP exchange.
+
+urllib3's timeouts bound each read, so a server that sends a byte now and then holds a client for ever. Here a timer
+shuts the exchange's sockets down, which ends any read at once. urllib3 has no total deadline of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import typing as t
+import weakref
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+
+class Cutoff:
+    """Knows the open sockets of the pools that it was given to, and can shut them down."""
+
+    def __init__(self) -> None:
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        remember = self._sockets.add
+
+        class Plain(HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                remember(self.sock)
+
+        class Tls(HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                made: socket.socket = super()._new_conn()
+                remember(made)  # bounds the TLS handshake too, which happens on this socket
+                return made
+
+            def connect(self) -> None:
+                super().connect()
+                remember(t.cast(socket.socket, self.sock))
+
+        class PlainPool(urllib3.HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class TlsPool(urllib3.HTTPSConnectionPool):
+            ConnectionCls = Tls
+
+        self._pools = {"http": PlainPool, "https": TlsPool}
+
+    def watch(self, manager: urllib3.PoolManager) -> None:
+        """Let ``manager`` make connections that this object can cut."""
+        manager.pool_classes_by_scheme = self._pools
+
+    @contextlib.contextmanager
+    def after(self, seconds: float) -> t.Iterator[None]:
+        """Shut all sockets down unless the block ends within ``seconds``."""
+        timer = threading.Timer(seconds, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        for sock in list(self._sockets):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)

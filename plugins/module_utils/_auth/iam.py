@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The iam proof: a signed ``sts:GetCallerIdentity`` that Vault forwards to STS."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+
+from .config import LoginConfig
+from .credentials import Credentials
+from .endpoints import StsTarget
+from .request import LoginRequest
+
+BODY = "Action=GetCallerIdentity&Version=2011-06-15"
+SERVER_ID_HEADER = "X-Vault-AWS-IAM-Server-ID"
+
+
+def login_request(config: LoginConfig, credentials: Credentials, target: StsTarget) -> LoginRequest:
+    """Return the login request for ``credentials``, signed now by botocore for ``target``.
+
+    Only what must be signed is there: the server refuses other ``X-Amz-*`` headers, and a forwarded ``Accept`` would
+    change the form of STS's answer (Vault's builtin/credential/aws/path_login.go).
+    """
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
+        "Content-Length": str(len(BODY)),
+        "Host": target.host,
+    }
+    if config.header_value:
+        headers[SERVER_ID_HEADER] = config.header_value
+    request = botocore.awsrequest.AWSRequest(method="POST", url=target.url, data=BODY.encode(), headers=headers)
+    keys = botocore.credentials.Credentials(credentials.access_key, credentials.secret_key, credentials.session_token)
+    botocore.auth.SigV4Auth(keys, "sts", target.region).add_auth(request)
+    signed = {name: [value] for name, value in request.headers.items()}
+    return LoginRequest(
+        body={
+            "role": config.role,
+            "iam_http_request_method": "POST",
+            "iam_request_url": _base64(target.url),
+            "iam_request_body": _base64(BODY),
+            "iam_request_headers": _base64(json.dumps(signed)),
+        },
+        facts={
+            "role": config.role,
+            "provider": credentials.provider,
+            "region": target.region,
+            "sts_host": target.host,
+        },
+        secrets=credentials.secrets(),
+    )
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

@@ -1,0 +1,348 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Vault through hvac: login, lookup-self, renew-self, revoke-self, unwrap; every failure is a VaultError."""
+
+from __future__ import annotations
+
+import dataclasses
+import email.utils
+import enum
+import json
+import re
+import time
+import typing as t
+
+import hvac
+import hvac.exceptions
+import requests
+
+from . import clock, hints, retry, tls
+from .config import VaultConnection
+from .errors import Retry, VaultError, redact
+from .request import LoginRequest
+from .token import Token, Wrapped, garbled, token_of_login, token_of_lookup, wrapped_of_login
+from .transport import Transport
+
+_SKEW_WORTH_TELLING = 60  # seconds
+_LONGEST_RETRY_AFTER = 3600.0  # seconds
+_SETTLING = 1.0  # seconds until a token that a standby does not know yet may have reached it
+# Vault says these for a token that is revoked, expired or unknown; a mere "permission denied" can also be a policy.
+_BAD_TOKEN = re.compile(r"invalid token|bad token", re.IGNORECASE)
+
+T = t.TypeVar("T")
+
+
+class Standing(enum.Enum):
+    """What is known of a token: it lives; it is gone; or the server does not say (lookup-self is forbidden to it)."""
+
+    LIVE = "live"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+
+
+@dataclasses.dataclass(frozen=True)
+class Login:
+    """The server's answer to a login: as it came (Vault's API), and as a Token or, with wrap_ttl, a Wrapped."""
+
+    answer: dict[str, t.Any] = dataclasses.field(repr=False)
+    token: Token | None
+    wrapped: Wrapped | None
+
+
+class Vault:
+    """One Vault server. No token is kept or read from the environment: each call says which one it uses."""
+
+    def __init__(self, connection: VaultConnection, front_end: str) -> None:
+        """front_end: the name in the User-Agent, so that audit logs say who came. Raises ConfigError (TLS files)."""
+        self._connection = connection
+        self._front_end = front_end
+        self._files = tls.fingerprint(connection)
+        self._transport = Transport(connection, front_end)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def login(self, mount_path: str, proof: t.Callable[[bool], LoginRequest], *, wrap_ttl: int = 0) -> Login:
+        """Log in at ``auth/<mount_path>/login``. Raises VaultError, and what ``proof`` raises.
+
+        proof: called for each attempt, so that each has a fresh signature; its argument says that the last signature
+        was refused and that cached credentials are to be dropped. wrap_ttl: seconds, 0 for a plain token.
+        """
+
+        def attempt(fresh: bool) -> Login:
+            request = proof(fresh)
+            since = clock.now()
+            wrap = f"{wrap_ttl}s" if wrap_ttl else None
+            answer = self._call(
+                f"login with role {request.facts.get('role')} at auth/{mount_path} failed",
+                lambda client: client.adapter.post(
+                    f"/v1/auth/{mount_path}/login", json=dict(request.body), wrap_ttl=wrap
+                ),
+                facts={**request.facts, "mount": mount_path},
+                secrets=request.secrets,
+            )
+            if wrap_ttl:
+                return Login(answer, None, wrapped_of_login(answer))
+            return Login(answer, token_of_login(answer, since), None)
+
+        return self._run(attempt)
+
+    def lookup_self(self, token: str) -> Token:
+        """Return what the server knows of ``token``. Raises VaultError (403 if it is gone, or may not look)."""
+        return self._run(lambda _fresh: self._lookup_once(token))
+
+    def standing(self, token: Token, *, fresh: bool = False) -> tuple[Standing, Token]:
+        """Tell whether ``token`` lives, and return it with the lease the server tells of.
+
+        A 403 that does not say ``invalid token`` may mean that the token's policies forbid lookup-self. fresh: the
+        token was just handed out, so such a 403, seen again after a short wait, means UNKNOWN; else it means GONE. A
+        token with ``num_uses`` is not looked up, which would use it up: UNKNOWN. Raises VaultError for all else.
+        """
+        if token.num_uses:
+            return Standing.UNKNOWN, token
+        for last in (False, True) if fresh else (True,):
+            try:
+                return Standing.LIVE, self.lookup_self(token.client_token)
+            except VaultError as e:
+                if e.status != 403:
+                    raise
+                if last:
+                    return (Standing.UNKNOWN if fresh and not _BAD_TOKEN.search(e.server) else Standing.GONE), token
+            time.sleep(_SETTLING)
+        raise AssertionError("unreachable: the last round returns or raises")
+
+    def renew_self(self, token: str, increment: int = 0) -> Token:
+        """Renew ``token``; increment: seconds, 0 for the role's default. Raises VaultError."""
+
+        def attempt(_fresh: bool) -> Token:
+            since = clock.now()
+            answer = self._call(
+                "renewing the token failed",
+                lambda client: client.auth.token.renew_self(increment=f"{increment}s" if increment else None),
+                token=token,
+            )
+            return token_of_login(answer, since)
+
+        return self._run(attempt)
+
+    def revoke_self(self, token: str) -> bool:
+        """Revoke ``token``; False if the server did not know it any more. Raises VaultError."""
+
+        def attempt(_fresh: bool) -> bool:
+            try:
+                self._call(
+                    "revoking the token failed", lambda client: client.auth.token.revoke_self(), token=token, empty=True
+                )
+            except VaultError as e:
+                if e.status == 403 and _BAD_TOKEN.search(e.server):
+                    return False
+                raise
+            return True
+
+        return self._run(attempt)
+
+    def unwrap(self, wrapping_token: str, creation_path: str) -> dict[str, t.Any]:
+        """Return the answer inside ``wrapping_token``, after checking that it was made at ``creation_path``.
+
+        Raises VaultError; one whose path differs may have been planted by somebody who took the real one (Vault docs,
+        "Response wrapping", validation).
+        """
+        found = self._run(
+            lambda _fresh: self._call(
+                "looking up the wrapping token failed",
+                lambda client: client.adapter.post("/v1/sys/wrapping/lookup", json={"token": wrapping_token}),
+                secrets=(wrapping_token,),
+            )
+        )
+        made = found.get("data", {}).get("creation_path") if isinstance(found.get("data"), dict) else None
+        if made != creation_path:
+            raise VaultError(
+                f"the wrapping token was made at {redact(str(made))}, not at {creation_path}",
+                hint="somebody may have swapped it: treat what it wrapped as stolen",
+            )
+        # Not tried again: the first call uses the wrapping token up, even if its answer gets lost.
+        self._begin()
+        return self._call(
+            "unwrapping failed", lambda client: client.sys.unwrap(), token=wrapping_token, secrets=(wrapping_token,)
+        )
+
+    def _lookup_once(self, token: str) -> Token:
+        since = clock.now()
+        answer = self._call("looking up the token failed", lambda c: c.auth.token.lookup_self(), token=token)
+        return token_of_lookup(answer, token, since)
+
+    def _run(self, attempt: t.Callable[[bool], T]) -> T:
+        self._begin()
+        return retry.run(attempt, retries=self._connection.retries, deadline=self._transport.deadline)
+
+    def _begin(self) -> None:
+        """Start an operation: a new deadline, and a new session if certificate files were replaced."""
+        files = tls.fingerprint(self._connection)
+        if files != self._files:
+            self._transport.close()
+            self._transport = Transport(self._connection, self._front_end)
+            self._files = files
+        self._transport.deadline = time.monotonic() + self._connection.timeout
+
+    def _call(
+        self,
+        what: str,
+        send: t.Callable[[hvac.Client], t.Any],
+        *,
+        token: str = "",
+        facts: t.Mapping[str, str] | None = None,
+        secrets: t.Iterable[str | None] = (),
+        empty: bool = False,
+    ) -> dict[str, t.Any]:
+        """One request through hvac; its JSON object, or {} where an ``empty`` answer is fine. Raises VaultError."""
+        client = hvac.Client(
+            url=self._connection.url,
+            token=token,  # "" keeps hvac from reading VAULT_TOKEN and ~/.vault-token
+            session=self._transport,
+            namespace=self._connection.namespace or None,
+            allow_redirects=False,
+            adapter=_Adapter,
+        )
+        try:
+            response = send(client)
+        except VaultError as e:
+            e.what = f"{what}: {e.what}"
+            raise
+        except requests.exceptions.RequestException as e:
+            raise self._fault(what, e) from None
+        if response.status_code >= 300:
+            raise _refusal(what, response, facts or {}, (token, *secrets))
+        if empty and not response.content:
+            return {}
+        try:
+            answer = json.loads(response.content)
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            raise garbled(f"is not a JSON object ({_content_type(response)})")
+        return answer
+
+    def _fault(self, what: str, error: requests.exceptions.RequestException) -> VaultError:
+        cause = _root(error)
+        reason = redact(str(cause)) or type(cause).__name__
+        url = self._connection.url
+        kind, hint = Retry.TRANSIENT, "check url, the network, and that the server runs"
+        if isinstance(error, requests.exceptions.ProxyError):
+            hint = "check proxies, HTTPS_PROXY and NO_PROXY"
+        elif isinstance(error, requests.exceptions.SSLError):
+            kind, hint = _tls_hint(reason)
+        elif isinstance(error, requests.exceptions.Timeout):
+            reason = f"no answer within {self._connection.timeout} s"
+            hint = "check url and the network (a firewall that drops packets looks like this), or raise timeout"
+        elif isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
+            kind, hint = Retry.PERMANENT, "check url, namespace and proxies"
+        return VaultError(f"{what}: {url} cannot be reached", server=reason, hint=hint, retry=kind)
+
+
+class _Adapter(hvac.adapters.RawAdapter):
+    """hvac's plain adapter: answers come back as they are, and ``Vault._call`` judges them, status and headers too."""
+
+    def request(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        return super().request(*args, **dict(kwargs, raise_exception=False))
+
+
+def _refusal(
+    what: str, response: requests.Response, facts: t.Mapping[str, str], secrets: t.Iterable[str | None]
+) -> VaultError:
+    status = response.status_code
+    text = redact(_said(response), secrets)
+    row = hints.find(status, text)
+    by_status = Retry.TRANSIENT if status in (412, 429, 472, 473) or status >= 500 else Retry.PERMANENT
+    known = _Facts(facts, skew=_skew(response))
+    return VaultError(
+        what,
+        server=f"HTTP {status}: {text}" if text else f"HTTP {status}",
+        hint=row.advice.format_map(known) if row else _general_hint(response),
+        retry=row.retry if row else by_status,
+        status=status,
+        retry_after=_retry_after(response),
+    )
+
+
+class _Facts(dict[str, str]):
+    """The facts of a login for a hint; what is not known of it reads as its name."""
+
+    def __missing__(self, key: str) -> str:
+        return f"<{key}>"
+
+
+def _said(response: requests.Response) -> str:
+    """The errors in Vault's answer, else the beginning of what came instead, else nothing."""
+    try:
+        errors = json.loads(response.content).get("errors")
+        if isinstance(errors, list):
+            return ", ".join(str(error) for error in errors)
+    except (ValueError, AttributeError, RecursionError):
+        pass
+    text = re.sub(r"<[^<>]*>", " ", response.content[:2000].decode("utf-8", "replace")).strip()
+    return f"{text[:200]} ({_content_type(response)})" if text else ""
+
+
+def _content_type(response: requests.Response) -> str:
+    return redact(response.headers.get("Content-Type", "no content type"))[:80]
+
+
+def _general_hint(response: requests.Response) -> str:
+    if b"HTTP request to an HTTPS server" in response.content:
+        return "set url to https://"
+    if "json" not in response.headers.get("Content-Type", ""):
+        return "what answered is not Vault: check url, and proxies and load balancers on the way"
+    return ""
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Seconds to wait (RFC 9110, 10.2.3: a number or a date), or None."""
+    value = response.headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d{1,3})?", value, re.ASCII):
+        return min(float(value), _LONGEST_RETRY_AFTER)
+    then = _date(value)
+    return None if then is None else min(max(0.0, then - time.time()), _LONGEST_RETRY_AFTER)
+
+
+def _skew(response: requests.Response) -> str:
+    """A remark on this host's clock if it is far from the server's, else nothing."""
+    theirs = _date(response.headers.get("Date", ""))
+    ahead = 0.0 if theirs is None else time.time() - theirs
+    if abs(ahead) < _SKEW_WORTH_TELLING:
+        return ""
+    return f"; this host's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} Vault's"
+
+
+def _date(value: str) -> float | None:
+    try:
+        return email.utils.parsedate_to_datetime(value).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _root(error: BaseException) -> BaseException:
+    """The innermost cause: requests and urllib3 wrap an OSError in up to four layers."""
+    for _depth in range(10):
+        inner = getattr(error, "reason", None) or next((a for a in error.args if isinstance(a, BaseException)), None)
+        if not isinstance(inner, BaseException):
+            break
+        error = inner
+    cause = error.__cause__ or error.__context__
+    return cause if isinstance(cause, OSError) else error
+
+
+def _tls_hint(reason: str) -> tuple[Retry, str]:
+    if "Hostname mismatch" in reason or "doesn't match" in reason or "IP address mismatch" in reason:
+        return Retry.PERMANENT, "the certificate is for another name: correct url, or set tls_server_name"
+    if "expired" in reason or "not yet valid" in reason:
+        return Retry.PERMANENT, "renew the server's certificate, or set this host's clock"
+    if "certificate verify failed" in reason or "CERTIFICATE_VERIFY_FAILED" in reason:
+        return Retry.PERMANENT, "set ca_cert (or VAULT_CACERT) to the CA certificate that signed the server's"
+    if "WRONG_VERSION_NUMBER" in reason or "wrong version number" in reason or "record layer" in reason:
+        return Retry.PERMANENT, "the server does not speak TLS on this port: check url"
+    if "certificate required" in reason or "CERTIFICATE_REQUIRED" in reason:
+        return Retry.PERMANENT, "the server wants a client certificate: set client_cert and client_key"
+    return Retry.TRANSIENT, "the TLS connection failed: check url, and what stands between"
