@@ -130,7 +130,7 @@ def _metadata_past_proxies() -> t.Iterator[None]:
 def _assume_role(
     config: LoginConfig, session: botocore.session.Session, base: Credentials, region: str, timeout: float
 ) -> Credentials:
-    client = session.create_client(
+    client: t.Any = session.create_client(
         "sts",
         region_name=region,
         aws_access_key_id=base.access_key,

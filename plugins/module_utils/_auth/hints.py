@@ -18,13 +18,17 @@ from .errors import Retry
 
 @dataclasses.dataclass(frozen=True)
 class Hint:
-    """One known answer: ``pattern`` is searched in its text, ``{...}`` in ``advice`` are facts of the login."""
+    """One known answer: ``pattern`` is searched in its text, ``{...}`` in ``advice`` are facts of the login.
+
+    of_login: True is for answers to a login only, False for those to a token's own calls only.
+    """
 
     name: str
     pattern: str
     retry: Retry
     advice: str
     status: int | None = None
+    of_login: bool | None = None
 
 
 _CLOCK = "the signature's time is outside the 15 minutes that AWS allows: set this host's clock (chrony, ntp){skew}"
@@ -251,14 +255,24 @@ ROWS: tuple[Hint, ...] = (
         "check mount_path and namespace (Vault answers 403 for a mount that is not there), token_bound_cidrs of role"
         " {role}, and the policies",
         403,
+        of_login=True,
+    ),
+    Hint(
+        "token-refused",
+        r"",
+        Retry.PERMANENT,
+        "the token is revoked, expired or unknown to this server, or its policies forbid this",
+        403,
+        of_login=False,
     ),
     Hint("not-found", r"", Retry.PERMANENT, "check url, mount_path and namespace: this path does not exist there", 404),
 )
 
 
-def find(status: int, text: str) -> Hint | None:
+def find(status: int, text: str, *, of_login: bool) -> Hint | None:
     """Return the first row that fits the answer's HTTP status and text, or None."""
     for row in ROWS:
-        if row.status in (None, status) and re.search(row.pattern, text, re.IGNORECASE | re.DOTALL):
+        fits = row.status in (None, status) and row.of_login in (None, of_login)
+        if fits and re.search(row.pattern, text, re.IGNORECASE | re.DOTALL):
             return row
     return None

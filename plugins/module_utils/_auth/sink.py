@@ -77,21 +77,22 @@ def write(sink: Sink, text: str) -> None:
         _state(directory, name, sink.path)
         with _explained(sink.path, "write"):
             _remove_leftovers(directory, name)
-            temporary = f".{name}.tmp-{secrets.token_hex(8)}"
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FOLLOW_NOT
-            descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
+            temporary, descriptor = _new_file(directory, name, sink)
             try:
-                with open(descriptor, "wb") as file:
-                    _dress(descriptor, sink)
-                    file.write(text.encode())
-                    file.flush()
-                    os.fsync(descriptor)
+                os.write(descriptor, text.encode())
+                os.fsync(descriptor)
                 os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
             except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary, dir_fd=directory)
+                _discard(directory, temporary, descriptor)
                 raise
+            os.close(descriptor)
             os.fsync(directory)
+
+
+def check_writable(sink: Sink) -> None:
+    """Find out, before anything is asked for, whether ``write`` would work. Raises SinkError."""
+    with _directory(sink.path) as (directory, name), _explained(sink.path, "write"):
+        _discard(directory, *_new_file(directory, name, sink))
 
 
 def differs(sink: Sink) -> bool:
@@ -116,11 +117,25 @@ def remove(path: str) -> bool:
     return True
 
 
-def _dress(descriptor: int, sink: Sink) -> None:
-    # Owner before mode: a change of owner clears bits of the mode.
-    if sink.uid is not None or sink.gid is not None:
-        os.fchown(descriptor, -1 if sink.uid is None else sink.uid, -1 if sink.gid is None else sink.gid)
-    os.fchmod(descriptor, sink.mode)
+def _new_file(directory: int, name: str, sink: Sink) -> tuple[str, int]:
+    """Create the file that will take the sink's name, with its owner and mode: (name, descriptor)."""
+    temporary = f".{name}.tmp-{secrets.token_hex(8)}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FOLLOW_NOT, 0o600, dir_fd=directory)
+    try:
+        # Owner before mode: a change of owner clears bits of the mode.
+        if sink.uid is not None or sink.gid is not None:
+            os.fchown(descriptor, -1 if sink.uid is None else sink.uid, -1 if sink.gid is None else sink.gid)
+        os.fchmod(descriptor, sink.mode)
+    except BaseException:
+        _discard(directory, temporary, descriptor)
+        raise
+    return temporary, descriptor
+
+
+def _discard(directory: int, temporary: str, descriptor: int) -> None:
+    os.close(descriptor)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=directory)
 
 
 def _remove_leftovers(directory: int, name: str) -> None:

@@ -44,11 +44,11 @@ class _Adapter(requests.adapters.HTTPAdapter):
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
-        super().init_poolmanager(*args, **kwargs, **self._tls)
+        super().init_poolmanager(*args, **{**kwargs, **self._tls})
         self._cutoff.watch(self.poolmanager)
 
     def proxy_manager_for(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        manager = super().proxy_manager_for(*args, **kwargs, **self._tls)
+        manager = super().proxy_manager_for(*args, **{**kwargs, **self._tls})
         self._cutoff.watch(manager)
         return manager
 
@@ -103,11 +103,13 @@ class Transport(requests.Session):
         )
         with self._cutoff.after(left):
             response = super().request(method, url, **options)
-            body = _read(response)
+            whole = requests.Response()
+            whole.raw = io.BytesIO(_read(response))
         if time.monotonic() > self.deadline:
             raise requests.exceptions.Timeout("the deadline has passed")
-        response.raw = io.BytesIO(body)
-        return response
+        whole.status_code = response.status_code
+        whole.headers = response.headers
+        return whole
 
     def _proxies_for(self, url: str) -> dict[str, str]:
         if _is_link_local(urlsplit(url).hostname or ""):

@@ -15,7 +15,7 @@ import time
 import typing as t
 
 import hvac
-import hvac.exceptions
+import hvac.adapters
 import requests
 
 from . import clock, hints, retry, tls
@@ -30,6 +30,11 @@ _LONGEST_RETRY_AFTER = 3600.0  # seconds
 _SETTLING = 1.0  # seconds until a token that a standby does not know yet may have reached it
 # Vault says these for a token that is revoked, expired or unknown; a mere "permission denied" can also be a policy.
 _BAD_TOKEN = re.compile(r"invalid token|bad token", re.IGNORECASE)
+# STS's refusal as Vault passes it on (AWS STS API reference, "Common Errors").
+_STS_ERROR = re.compile(
+    r"(?:<\?xml[^>]*>\s*)?<ErrorResponse.*<Code>([^<]*)</Code>.*?<Message>([^<]*)</Message>.*</ErrorResponse>",
+    re.DOTALL,
+)
 
 T = t.TypeVar("T")
 
@@ -129,7 +134,7 @@ class Vault:
         return self._run(attempt)
 
     def revoke_self(self, token: str) -> bool:
-        """Revoke ``token``; False if the server did not know it any more. Raises VaultError."""
+        """Revoke ``token``; False on a 403: it is gone, or its policies forbid revoke-self. Raises VaultError."""
 
         def attempt(_fresh: bool) -> bool:
             try:
@@ -137,7 +142,7 @@ class Vault:
                     "revoking the token failed", lambda client: client.auth.token.revoke_self(), token=token, empty=True
                 )
             except VaultError as e:
-                if e.status == 403 and _BAD_TOKEN.search(e.server):
+                if e.status == 403:
                     return False
                 raise
             return True
@@ -166,7 +171,7 @@ class Vault:
         # Not tried again: the first call uses the wrapping token up, even if its answer gets lost.
         self._begin()
         return self._call(
-            "unwrapping failed", lambda client: client.sys.unwrap(), token=wrapping_token, secrets=(wrapping_token,)
+            "unwrapping failed", lambda client: client.adapter.post("/v1/sys/wrapping/unwrap"), token=wrapping_token
         )
 
     def _lookup_once(self, token: str) -> Token:
@@ -254,7 +259,7 @@ def _refusal(
 ) -> VaultError:
     status = response.status_code
     text = redact(_said(response), secrets)
-    row = hints.find(status, text)
+    row = hints.find(status, text, of_login=bool(facts))
     by_status = Retry.TRANSIENT if status in (412, 429, 472, 473) or status >= 500 else Retry.PERMANENT
     known = _Facts(facts, skew=_skew(response))
     return VaultError(
@@ -279,7 +284,7 @@ def _said(response: requests.Response) -> str:
     try:
         errors = json.loads(response.content).get("errors")
         if isinstance(errors, list):
-            return ", ".join(str(error) for error in errors)
+            return _STS_ERROR.sub(r"\1: \2", ", ".join(str(error) for error in errors))
     except (ValueError, AttributeError, RecursionError):
         pass
     text = re.sub(r"<[^<>]*>", " ", response.content[:2000].decode("utf-8", "replace")).strip()
