@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The real stack for tests: OpenBao, HashiCorp's AWS auth method, an AWS emulation and instance metadata, on loopback."""
+"""The real stack for tests, on loopback: OpenBao, HashiCorp's AWS auth method, emulated AWS and instance metadata."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""python3 -m tests.stack up|down|status|env [--dir DIR]: the stack from the command line, with any Python from 3.11 on."""
+"""python3 -m tests.stack up|down|status|env [--dir DIR]: the stack, with any Python from 3.11 on."""
 
 from __future__ import annotations
 
@@ -46,8 +46,6 @@ def main() -> int:
 
 
 def _up(lay: Layout) -> int:
-    if sys.version_info < (3, 11):
-        raise StackError("the stack needs Python 3.11 or newer")
     if not Path("/proc/self/stat").exists():
         raise StackError("the stack runs on Linux only")
     if healthy(lay):
@@ -58,7 +56,7 @@ def _up(lay: Layout) -> int:
     if Path(sys.prefix) != venv:
         # The parts need packages: go on in the interpreter that has them.
         python = str(venv / "bin" / "python")
-        os.execv(python, [python, "-m", "tests.stack", "up", "--dir", str(lay.root)])
+        os.execv(python, [python, "-m", "tests.stack", "up", "--dir", str(lay.root)])  # noqa: S606 - no shell needed
     plugin = plugin_binary()
     lay.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(lay.lock):
@@ -88,7 +86,8 @@ def _bring_up(lay: Layout, plugin: Path) -> None:
     try:
         bring_up(lay, plugin)
     except BaseException:
-        stop_servers(lay)
+        # A Vault that is just starting does not listen to reason, and it holds nothing worth keeping.
+        stop_servers(lay, patience=0.3)
         raise
 
 

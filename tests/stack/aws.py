@@ -80,12 +80,14 @@ class Emulation:
             # moto answers refusals as text/html, STS as text/xml, and the AWS auth method looks at that first.
             if not status.startswith("2") or as_json:
                 headers = [(name, value) for name, value in headers if name.lower() != "content-type"]
-                headers.append(("Content-Type", "application/json" if as_json and status.startswith("2") else "text/xml"))
+                headers.append(
+                    ("Content-Type", "application/json" if as_json and status.startswith("2") else "text/xml")
+                )
             return start(status, headers, exc_info)
 
         return t.cast("t.Iterable[bytes]", self._moto(environ, typed))
 
-    def _refused(self, signature: t.Optional[Signature], environ: Environ) -> t.Optional[Refusal]:
+    def _refused(self, signature: Signature | None, environ: Environ) -> Refusal | None:
         if "HTTP_AUTHORIZATION" not in environ:
             return Refusal(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
         date = environ.get("HTTP_X_AMZ_DATE")
@@ -93,11 +95,11 @@ class Emulation:
             message = "Authorization header requires 'Credential', 'Signature', 'SignedHeaders' and X-Amz-Date."
             return Refusal(400, "IncompleteSignature", message)
         session = _session(signature.access_key_id)
-        expires = None if session is None else session.expiration.replace(tzinfo=datetime.timezone.utc)
-        now = datetime.datetime.now(datetime.timezone.utc)
+        expires = None if session is None else session.expiration.replace(tzinfo=datetime.UTC)
+        now = datetime.datetime.now(datetime.UTC)
         return judge(signature, environ.get("HTTP_HOST", ""), date, expires, now)
 
-    def _faulty(self, service: str) -> t.Optional[Refusal]:
+    def _faulty(self, service: str) -> Refusal | None:
         with self._lock:
             fault = dict(self._fault)
             if fault["mode"] == "none" or fault["service"] not in ("", service):
@@ -142,7 +144,7 @@ class Emulation:
                 session = _session(str(wish["access_key_id"]))
                 if session is None:
                     raise ValueError("no session has that access key")
-                session.expiration = datetime.datetime(2020, 1, 1)
+                session.expiration -= datetime.timedelta(days=365)
             elif path != "/control/state":
                 raise ValueError(f"no such control: {path}")
             return {"enforcing": self._enforcing, "fault": self._fault, "calls": dict(self._calls)}
@@ -151,17 +153,17 @@ class Emulation:
 def demand_conditions() -> None:
     """Make moto refuse an AssumeRole that leaves out what the trust policy asks for, such as the external id.
 
-    IAM reference, condition operators: a key that is not in the request does not match. moto only compares what is there.
+    IAM reference, condition operators: a key that is not in the request does not match. moto compares what is there.
     """
     compare = TrustCondition.verify_condition
 
     def verify(self: TrustCondition, actual_values: list[str]) -> bool:
         return len(actual_values) == len(self.context_keys) and compare(self, actual_values)
 
-    TrustCondition.verify_condition = verify  # type: ignore[method-assign]
+    TrustCondition.verify_condition = verify
 
 
-def _session(access_key_id: str) -> t.Optional[AssumedRole]:
+def _session(access_key_id: str) -> AssumedRole | None:
     return sts_backends[ACCOUNT_ID]["aws"].get_assumed_role_from_access_key(access_key_id)
 
 
@@ -173,7 +175,9 @@ def _body(environ: Environ) -> bytes:
 
 
 def _send(start: Start, status: int, kind: str, body: bytes) -> t.Iterable[bytes]:
-    start(f"{status} {'OK' if status == 200 else 'Refused'}", [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    start(
+        f"{status} {'OK' if status == 200 else 'Refused'}", [("Content-Type", kind), ("Content-Length", str(len(body)))]
+    )
     return [body]
 
 
@@ -193,7 +197,7 @@ def main() -> None:
     ready = parser.parse_args().ready
     demand_conditions()
     server = make_server("127.0.0.1", 0, Emulation(), threaded=True, request_handler=QuietHandler)
-    server.daemon_threads = True  # type: ignore[attr-defined]
+    server.daemon_threads = True
     write_private(ready, str(server.port))
     server.serve_forever()
 

@@ -10,17 +10,18 @@ moto verifies signatures and policies, but not these. Sources of the rules:
   the endpoint, and a service with one global endpoint is signed for us-east-1. A request to the global STS endpoint
   signed for another region is answered "Credential should be scoped to a valid region."; users quote that answer in
   reports against spring-vault, hvac and the Terraform provider.
-- Clock: IAM user guide, "Troubleshoot signed requests" and users' reports of sts:GetCallerIdentity: fifteen minutes either way,
-  "Signature expired: A is now earlier than B (C - 15 min.)", "Signature not yet current: A is still later than B (C + 15 min.)".
+- Clock: IAM user guide, "Troubleshoot signed requests", and users' reports of sts:GetCallerIdentity: fifteen minutes
+  either way, "Signature expired: A is now earlier than B (C - 15 min.)", "Signature not yet current: A is still later
+  than B (C + 15 min.)".
 - Common errors of the STS and IAM API references: ExpiredToken 403, InvalidClientTokenId 403, IncompleteSignature 400,
-  MissingAuthenticationToken 403, Throttling 400, InternalFailure 500. EC2's error codes: RequestLimitExceeded 503, InternalError 500.
+  MissingAuthenticationToken 403, Throttling 400, InternalFailure 500. EC2's error codes: RequestLimitExceeded 503,
+  InternalError 500.
 """
 
 from __future__ import annotations
 
 import datetime
 import re
-import typing as t
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
@@ -67,14 +68,15 @@ class Refusal:
         else:
             kind = "Receiver" if self.status >= 500 else "Sender"
             text = (
-                f'<ErrorResponse xmlns="https://{service}.amazonaws.com/doc/2011-06-15/">\n  <Error>\n    <Type>{kind}</Type>\n'
-                f"    <Code>{code}</Code>\n    <Message>{message}</Message>\n  </Error>\n"
+                f'<ErrorResponse xmlns="https://{service}.amazonaws.com/doc/2011-06-15/">\n'
+                f"  <Error>\n    <Type>{kind}</Type>\n    <Code>{code}</Code>\n"
+                f"    <Message>{message}</Message>\n  </Error>\n"
                 f"  <RequestId>{request_id}</RequestId>\n</ErrorResponse>\n"
             )
         return text.encode()
 
 
-def parse_authorization(header: str) -> t.Optional[Signature]:
+def parse_authorization(header: str) -> Signature | None:
     """The parts of a Signature Version 4 header, or None where it is not one."""
     found = _AUTHORIZATION.fullmatch(header.strip())
     if found is None:
@@ -82,16 +84,18 @@ def parse_authorization(header: str) -> t.Optional[Signature]:
     return Signature(found[1], found[3], found[4], tuple(found[5].split(";")))
 
 
-def scope_region(host: str) -> t.Optional[str]:
+def scope_region(host: str) -> str | None:
     """The region that a request to this STS host must be signed for; None where the host is not one of AWS's STS."""
     found = _STS_HOST.fullmatch(host.partition(":")[0].lower())
     return None if found is None else found[1] or "us-east-1"
 
 
-def judge(signature: Signature, host: str, date: str, expires: t.Optional[datetime.datetime], now: datetime.datetime) -> t.Optional[Refusal]:
+def judge(
+    signature: Signature, host: str, date: str, expires: datetime.datetime | None, now: datetime.datetime
+) -> Refusal | None:
     """AWS's refusal, or None where only the signature itself is left to check.
 
-    ``date`` is X-Amz-Date as sent; ``expires`` the end of the session that the key belongs to, None for long-lived keys.
+    ``date`` is X-Amz-Date as sent; ``expires`` the end of the key's session, None for long-lived keys.
     """
     region = scope_region(host)
     if expires is not None and expires <= now:
@@ -101,14 +105,16 @@ def judge(signature: Signature, host: str, date: str, expires: t.Optional[dateti
     if region is not None and signature.region != region:
         return _mismatch("Credential should be scoped to a valid region. ")
     try:
-        signed_at = datetime.datetime.strptime(date, STAMP).replace(tzinfo=datetime.timezone.utc)
+        signed_at = datetime.datetime.strptime(date, STAMP).replace(tzinfo=datetime.UTC)
     except ValueError:
         return Refusal(400, "IncompleteSignature", f"Date must be in ISO-8601 'basic format'. Got '{date}'.")
     earliest, latest = now - SKEW, now + SKEW
     if signed_at < earliest:
         return _mismatch(f"Signature expired: {date} is now earlier than {earliest:{STAMP}} ({now:{STAMP}} - 15 min.)")
     if signed_at > latest:
-        return _mismatch(f"Signature not yet current: {date} is still later than {latest:{STAMP}} ({now:{STAMP}} + 15 min.)")
+        return _mismatch(
+            f"Signature not yet current: {date} is still later than {latest:{STAMP}} ({now:{STAMP}} + 15 min.)"
+        )
     for needed in ("host", "x-amz-date"):
         if needed not in signature.signed_headers:
             return _mismatch(f"'{needed}' must be a 'SignedHeader' in the AWS Authorization.")

@@ -95,10 +95,11 @@ def _role(iam: t.Any, name: str, condition: dict[str, t.Any]) -> None:
 
 
 def _instances(ec2: t.Any, image: str) -> tuple[list[dict[str, t.Any]], dict[str, t.Any]]:
-    made = ec2.run_instances(
-        ImageId=image, MinCount=6, MaxCount=6, InstanceType="t3.micro", IamInstanceProfile={"Name": "app"}
-    )["Instances"]
+    made = ec2.run_instances(ImageId=image, MinCount=6, MaxCount=6, InstanceType="t3.micro")["Instances"]
     ids = [one["InstanceId"] for one in made]
+    for one in ids:
+        # Given to run_instances, moto hands the profile to the first instance only.
+        ec2.associate_iam_instance_profile(InstanceId=one, IamInstanceProfile={"Name": "app"})
     ec2.stop_instances(InstanceIds=ids[-1:])
     facts = [
         {

@@ -20,13 +20,13 @@ Builder = t.Callable[[Path], None]
 
 def cache_root() -> Path:
     """The user's cache folder for this project, made if it is not there."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    root = Path(base) / "vaultfleet-aws"
+    base = os.environ.get("XDG_CACHE_HOME")
+    root = (Path(base) if base else Path.home() / ".cache") / "vaultfleet-aws"
     root.mkdir(parents=True, exist_ok=True)
     return root
 
 
-def digest(*parts: t.Union[str, bytes]) -> str:
+def digest(*parts: str | bytes) -> str:
     """A short key over all parts; each part's length counts, so that neighbours cannot run into each other."""
     sha = hashlib.sha256()
     for part in parts:
@@ -40,7 +40,7 @@ def digest(*parts: t.Union[str, bytes]) -> str:
 def locked(path: Path) -> t.Iterator[None]:
     """Hold an exclusive lock on ``path``; the kernel drops it when the process dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", encoding="utf-8") as stream:
+    with path.open("a", encoding="utf-8") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import shutil
-import typing as t
 
 from .errors import StackError
 from .layout import Layout
@@ -20,16 +19,18 @@ SERVERS = ("aws", "imds", "vault")
 MARK = ".vaultfleet-stack"
 
 
-def read_env(lay: Layout) -> t.Dict[str, str]:
+def read_env(lay: Layout) -> dict[str, str]:
     """The env file as a dict. Raises StackError where there is none."""
     try:
         lines = lay.env.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        raise StackError(f"no stack in {lay.root}; start one with: python3 -m tests.stack up --dir {lay.root}") from None
+        raise StackError(
+            f"no stack in {lay.root}; start one with: python3 -m tests.stack up --dir {lay.root}"
+        ) from None
     return dict(line.split("=", 1) for line in lines)
 
 
-def states(lay: Layout) -> t.Dict[str, t.Tuple[t.Optional[Process], bool]]:
+def states(lay: Layout) -> dict[str, tuple[Process | None, bool]]:
     """For every server its record, if any, and whether it runs."""
     known = {process.name: process for process in recorded(lay.run)} if lay.run.is_dir() else {}
     return {name: (known.get(name), name in known and running(known[name])) for name in SERVERS}
@@ -48,15 +49,18 @@ def healthy(lay: Layout) -> bool:
     return health(Vault(env["VAULT_ADDR"], env["VAULT_CACERT"])) == 200
 
 
-def stop_servers(lay: Layout) -> t.List[str]:
-    """Stop every server that was recorded, and all that it started; returns the names of those that ran."""
+def stop_servers(lay: Layout, patience: float = 5.0) -> list[str]:
+    """Stop every server that was recorded, and all that it started; returns the names of those that ran.
+
+    Each has ``patience`` seconds to end by itself.
+    """
     # First of all: nobody may take a stack that is going down for a ready one.
     lay.env.unlink(missing_ok=True)
     stopped = []
     for process in recorded(lay.run) if lay.run.is_dir() else []:
         if running(process):
             stopped.append(process.name)
-        stop(lay.run, process)
+        stop(lay.run, process, patience)
     return stopped
 
 

@@ -4,9 +4,11 @@
 
 """The instance metadata service, as an instance sees it, with switches for everything that goes wrong there.
 
-``http://HOST:PORT/latest/...`` is the metadata service of the selected instance, ``http://HOST:PORT/INSTANCE-ID/latest/...``
-that of any instance. Each of these views has tokens and switches of its own, so tests that use different instances do not
-meet. ``/container/credentials`` is the credentials endpoint of a container, ``POST /control/set`` and ``/control/reset`` switch.
+``http://HOST:PORT/latest/...`` is the metadata service of the selected instance (the first one at the start),
+``http://HOST:PORT/INSTANCE-ID/latest/...`` that of any instance. Each of these views has tokens and switches of its
+own, so tests that use different instances do not meet. ``/container/credentials`` is the credentials endpoint of a
+container. POST /control/set, reset, rotate and forget-tokens switch; "view" in their JSON names the view.
+
 Sources: EC2 user guide (instance metadata, identity documents), SDK reference guide (container credential provider).
 """
 
@@ -30,7 +32,7 @@ from .imds_credentials import assume_role
 from .imds_identity import Signer, document, lines, signers
 from .layout import Layout, layout, write_private
 
-Answer = t.Tuple[int, bytes]
+Answer = tuple[int, bytes]
 
 TOKEN_PATH = "/latest/api/token"
 IDENTITY = "/latest/dynamic/instance-identity/"
@@ -60,7 +62,7 @@ class View:
 
     switches: dict[str, t.Any] = field(default_factory=lambda: dict(DEFAULTS))
     tokens: dict[str, float] = field(default_factory=dict)
-    credentials: t.Optional[dict[str, str]] = None
+    credentials: dict[str, str] | None = None
 
 
 class Service:
@@ -75,8 +77,8 @@ class Service:
         self._views: dict[str, View] = {}
         self._container = View()
 
-    def view(self, name: str) -> t.Optional[View]:
-        """The view called ``name`` (an instance id, or "" for the selected instance), None if there is no such instance."""
+    def view(self, name: str) -> View | None:
+        """The view called ``name`` (an instance id, or "" for the selected one), None if there is no such instance."""
         if name and name not in self._instances:
             return None
         with self.lock:
@@ -91,7 +93,7 @@ class Service:
             view.tokens[token] = time.monotonic() + int(ttl)
         return 200, token.encode()
 
-    def allowed(self, view: View, token: t.Optional[str]) -> bool:
+    def allowed(self, view: View, token: str | None) -> bool:
         """Whether a GET with this session token (None: without one) may be answered."""
         if token is None:
             return bool(view.switches["v1"])
@@ -120,7 +122,7 @@ class Service:
         fact = facts.get(path[len(META) :]) if path.startswith(META) else None
         return (404, b"Not Found") if fact is None else (200, str(fact).encode())
 
-    def container(self, authorization: t.Optional[str]) -> Answer:
+    def container(self, authorization: str | None) -> Answer:
         """The container credentials endpoint: the token is required, and must be right."""
         if authorization is None:
             return 401, b'{"message":"authorization token is missing"}'
@@ -222,7 +224,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         """A session token."""
-        name, path, view = self._target()
+        _name, path, view = self._target()
         if view is None or path != TOKEN_PATH:
             self._send((404, b"Not Found"))
         elif view.switches["disabled"]:
@@ -266,7 +268,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: t.Any) -> None:
         """Say nothing."""
 
-    def _target(self) -> tuple[str, str, t.Optional[View]]:
+    def _target(self) -> tuple[str, str, View | None]:
         found = re.match(r"/(i-[0-9a-f]+)(/.*)", self.path)
         name, path = (found[1], found[2]) if found else ("", self.path)
         return name, path, self.service.view(name)
@@ -309,7 +311,7 @@ def _altered(data: bytes) -> bytes:
 
 
 def _now() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def main() -> None:

@@ -6,16 +6,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import re
 import typing as t
-import urllib.request
-import xml.etree.ElementTree as ET
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+FORM = "application/x-www-form-urlencoded"
 
 
 def assume_role(endpoint: str, keys: t.Mapping[str, str], role_arn: str, session_name: str) -> dict[str, str]:
@@ -25,15 +26,14 @@ def assume_role(endpoint: str, keys: t.Mapping[str, str], role_arn: str, session
     """
     form = {"Action": "AssumeRole", "Version": "2011-06-15", "RoleArn": role_arn, "RoleSessionName": session_name}
     body = urlencode({**form, "DurationSeconds": "3600"}).encode()
-    request = AWSRequest("POST", f"{endpoint}/", headers={"Content-Type": "application/x-www-form-urlencoded"}, data=body)
+    request = AWSRequest("POST", f"{endpoint}/", headers={"Content-Type": FORM}, data=body)
     SigV4Auth(Credentials(keys["access_key"], keys["secret_key"]), "sts", "us-east-1").add_auth(request)
-    sent = urllib.request.Request(f"{endpoint}/", body, dict(request.headers.items()))
-    with _DIRECT.open(sent, timeout=30) as answer:
-        tree = ET.fromstring(answer.read())
-    found = {element.tag.rpartition("}")[2]: element.text or "" for element in tree.iter()}
-    return {
-        "AccessKeyId": found["AccessKeyId"],
-        "SecretAccessKey": found["SecretAccessKey"],
-        "Token": found["SessionToken"],
-        "Expiration": found["Expiration"],
-    }
+    with contextlib.closing(http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=30)) as connection:
+        connection.request("POST", "/", body, dict(request.headers.items()))
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    if answer.status != 200:
+        raise OSError(f"STS answered {answer.status}")
+    names = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
+    found = {name: value for name, value in re.findall(r"<(\w+)>([^<]*)</", text) if name in names}
+    return {"Token" if name == "SessionToken" else name: value for name, value in found.items()}

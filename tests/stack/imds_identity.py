@@ -42,7 +42,7 @@ def document(instance: dict[str, t.Any], account: str, region: str, pending_time
 
 
 def signers(pki: Path) -> dict[str, Signer]:
-    """For each path below instance-identity the function that signs a document, in DER or raw: signature, pkcs7, rsa2048."""
+    """What signs a document, by the name below instance-identity; the results are raw or DER."""
     key = serialization.load_pem_private_key((pki / "identity-key.pem").read_bytes(), None)
     certificate = x509.load_pem_x509_certificate((pki / "identity.pem").read_bytes())
     if not isinstance(key, rsa.RSAPrivateKey):

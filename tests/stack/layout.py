@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,15 +59,24 @@ class Layout:
 
     def folders(self) -> tuple[Path, ...]:
         """All folders, the outermost first."""
-        return (self.root, self.log, self.run, self.pki, self.vault, self.vault / "raft", self.vault / "plugins", self.aws)
+        return (
+            self.root,
+            self.log,
+            self.run,
+            self.pki,
+            self.vault,
+            self.vault / "raft",
+            self.vault / "plugins",
+            self.aws,
+        )
 
 
 def layout(directory: str) -> Layout:
     """The layout below ``directory``, made absolute so that a change of directory does no harm."""
-    return Layout(Path(os.path.abspath(directory)))
+    return Layout(Path(directory).resolve())
 
 
-def write_private(path: Path, content: t.Union[str, bytes]) -> None:
+def write_private(path: Path, content: str | bytes) -> None:
     """Write a file that only its owner may read, whole or not at all."""
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

@@ -30,7 +30,10 @@ def environment(requirements: str, what: str) -> Path:
 
     def build(folder: Path) -> None:
         with step(f"{what}: installed into the cache"):
-            _run([sys.executable, "-I", "-m", "venv", "--clear", str(folder)], "make a virtual environment (is venv installed?)")
+            _run(
+                [sys.executable, "-I", "-m", "venv", "--clear", str(folder)],
+                "make a virtual environment (is venv installed?)",
+            )
             pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
             pip += ["--no-input", "--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(lock)]
             _run(pip, f"install {requirements} (is the package index reachable?)")
@@ -39,6 +42,8 @@ def environment(requirements: str, what: str) -> Path:
 
 
 def _run(command: list[str], what: str) -> None:
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if done.returncode != 0:
         raise StackError(f"could not {what}:\n{done.stdout.strip()[-2000:]}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import typing as t
 from pathlib import Path
 
 from cryptography import x509
@@ -18,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from .layout import write_private
 
-Key = t.Union[ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey]
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 LIFETIME = datetime.timedelta(days=30)
 
 
@@ -30,9 +29,7 @@ def make_certificates(folder: Path) -> None:
     _write(folder, "ca", ca, ca_key)
 
     server_key = ec.generate_private_key(ec.SECP256R1())
-    names = x509.SubjectAlternativeName(
-        [x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
-    )
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))])
     builder = _builder(_name("vaultfleet.aws test server"), ca_name, server_key, authority=False)
     builder = builder.add_extension(names, critical=False)
     # Python's strict X.509 checks (3.13) want the key identifier of the issuer.
@@ -52,7 +49,7 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: Key, authority: bool) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     public = key.public_key()
     usage = x509.KeyUsage(
         digital_signature=True,
@@ -82,7 +79,5 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: Key, authority: bool) -
 
 def _write(folder: Path, name: str, certificate: x509.Certificate, key: Key) -> None:
     write_private(folder / f"{name}.pem", certificate.public_bytes(serialization.Encoding.PEM))
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     write_private(folder / f"{name}-key.pem", pem)

@@ -11,13 +11,12 @@ import platform
 import re
 import shutil
 import subprocess
-import typing as t
 from pathlib import Path
 
 from .cache import cache_root, cached, digest
 from .errors import StackError
-from .progress import say, step
 from .packages import environment
+from .progress import say, step
 
 SOURCES = Path(__file__).parent / "aws-auth-plugin"
 OLDEST_GO = (1, 22)
@@ -45,10 +44,12 @@ def _build(folder: Path) -> None:
 def _go(command: list[str], env: dict[str, str]) -> None:
     done = subprocess.run(command, cwd=SOURCES, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        raise StackError(f"'go {' '.join(command[1:3])}' failed for the AWS auth plugin:\n{done.stderr.strip()[-2000:]}")
+        raise StackError(
+            f"'go {' '.join(command[1:3])}' failed for the AWS auth plugin:\n{done.stderr.strip()[-2000:]}"
+        )
 
 
-def _system_go() -> t.Optional[str]:
+def _system_go() -> str | None:
     go = shutil.which("go")
     if go is None:
         return None

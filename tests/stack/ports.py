@@ -7,10 +7,9 @@
 from __future__ import annotations
 
 import socket
-import typing as t
 
 
-def free_ports(count: int) -> t.List[int]:
+def free_ports(count: int) -> list[int]:
     """``count`` different ports that nobody listens on. Held together until all are known, so that none comes twice."""
     held = []
     try:

@@ -10,6 +10,7 @@ so that a process id that was given to somebody else since then is left alone.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -30,7 +31,7 @@ class Process:
     name: str
     pid: int
     start: int
-    command: t.List[str]
+    command: list[str]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class _Stat:
     start: int
 
 
-def spawn(run: Path, name: str, command: t.List[str], log: Path, env: t.Mapping[str, str]) -> Process:
+def spawn(run: Path, name: str, command: list[str], log: Path, env: t.Mapping[str, str]) -> Process:
     """Start ``command`` as a daemon with its output appended to ``log``, and record it in the folder ``run``."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "ab") as stream:
@@ -57,14 +58,16 @@ def spawn(run: Path, name: str, command: t.List[str], log: Path, env: t.Mapping[
     return process
 
 
-def recorded(run: Path) -> t.List[Process]:
+def recorded(run: Path) -> list[Process]:
     """Every process that the stack started and did not take down, running or not."""
     found = []
     for path in sorted(run.glob("*.json")):
         try:
             found.append(Process(**json.loads(path.read_text(encoding="utf-8"))))
         except (ValueError, TypeError) as exc:
-            raise StackError(f"the process record {path} is damaged ({exc}); remove it once that process is gone") from None
+            raise StackError(
+                f"the process record {path} is damaged ({exc}); remove it once that process is gone"
+            ) from None
     return found
 
 
@@ -88,44 +91,40 @@ def stop(run: Path, process: Process, patience: float = 5.0) -> None:
     raise StackError(f"{process.name} (process {process.pid}) does not end; stop it by hand")
 
 
-def _leader(process: Process) -> t.List[int]:
+def _leader(process: Process) -> list[int]:
     return [process.pid] if running(process) else _family(process)
 
 
-def _family(process: Process) -> t.List[int]:
+def _family(process: Process) -> list[int]:
     """The living processes of the session that ``process`` leads: itself, and what it started.
 
-    While any of them lives, the kernel gives the leader's id to nobody else. So a process with that id and another start
-    time means that the session is gone.
+    While any of them lives, the kernel gives the leader's id to nobody else. So a process with that id and
+    another start time means that the session is gone.
     """
     leader = _stat(process.pid)
     if leader is not None and leader.start != process.start:
         return []
     found = []
-    for name in os.listdir("/proc"):
+    for name in (path.name for path in Path("/proc").iterdir()):
         stat = _stat(int(name)) if name.isdigit() else None
         if stat is not None and stat.session == process.pid and stat.start >= process.start and stat.state not in "ZX":
             found.append(int(name))
     return found
 
 
-def _send(pids: t.List[int], number: signal.Signals) -> None:
+def _send(pids: list[int], number: signal.Signals) -> None:
     for pid in pids:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-        except ProcessLookupError:
-            pass
 
 
 def _reap(pid: int) -> None:
     # Where this very process started the server, it is the one that has to collect it.
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
 
 
-def _stat(pid: int) -> t.Optional[_Stat]:
+def _stat(pid: int) -> _Stat | None:
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except (FileNotFoundError, ProcessLookupError):

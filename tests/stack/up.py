@@ -74,7 +74,10 @@ def _aws(lay: Layout) -> tuple[str, Account, str]:
         "account": ACCOUNT_ID,
         "region": REGION,
         "sts_endpoint": endpoint,
-        "operator": {"access_key": account.keys["operator"].access_key, "secret_key": account.keys["operator"].secret_key},
+        "operator": {
+            "access_key": account.keys["operator"].access_key,
+            "secret_key": account.keys["operator"].secret_key,
+        },
         "instances": [*account.running, account.stopped],
         "pending_time": PENDING_TIME,
         "container_token": container_token,

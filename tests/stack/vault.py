@@ -12,9 +12,9 @@ import typing as t
 from pathlib import Path
 
 from .errors import StackError
-from .wire import Answer, call
 from .layout import Layout, write_private
 from .processes import Process, running, spawn
+from .wire import Answer, call
 
 CONFIG = """\
 ui = false
@@ -66,9 +66,9 @@ class Vault(t.NamedTuple):
         self,
         method: str,
         path: str,
-        body: t.Optional[t.Mapping[str, t.Any]] = None,
-        token: t.Optional[str] = None,
-        namespace: t.Optional[str] = None,
+        body: t.Mapping[str, t.Any] | None = None,
+        token: str | None = None,
+        namespace: str | None = None,
         timeout: float = 30.0,
     ) -> Answer:
         """One API call below /v1/. Raises OSError where no answer came."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the stack's Vault is set up with: secret, policy, the AWS method on its mounts, and the roles that tests log in to."""
+"""What the stack's Vault holds: secret, policy, the AWS method on its mounts, and the roles that tests log in to."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMESPACE = "team"
 POLICY = "demo-read"
 SECRET = {"username": "demo", "password": "correct-horse-battery-staple"}
 
-Roles = t.Dict[str, t.Dict[str, t.Any]]
+Roles = dict[str, dict[str, t.Any]]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Admin:
     token: str
     namespace: str = ""
 
-    def put(self, path: str, body: t.Optional[t.Mapping[str, t.Any]] = None) -> None:
+    def put(self, path: str, body: t.Mapping[str, t.Any] | None = None) -> None:
         """Write ``body`` to ``path``. Raises StackError when Vault refuses."""
         self.vault.must("POST", path, body or {}, self.token, self.namespace or None)
 
@@ -76,7 +76,11 @@ def configure(admin: Admin, lay: Layout, account: Account, endpoint: str) -> Non
         # Enough to see a retry, few enough that tests of a failing AWS do not wait long.
         "max_retries": 1,
     }
-    for one, mount, header in ((admin, MOUNT, HEADER_VALUE), (admin, OPEN_MOUNT, ""), (_team(admin), MOUNT, HEADER_VALUE)):
+    for one, mount, header in (
+        (admin, MOUNT, HEADER_VALUE),
+        (admin, OPEN_MOUNT, ""),
+        (_team(admin), MOUNT, HEADER_VALUE),
+    ):
         one.put(f"auth/{mount}/config/client", {**client, **({"iam_server_id_header_value": header} if header else {})})
         for kind in ("identity", "pkcs7"):
             one.put(f"auth/{mount}/config/certificate/stack-{kind}", {"aws_public_cert": pem, "type": kind})
@@ -87,7 +91,7 @@ def configure(admin: Admin, lay: Layout, account: Account, endpoint: str) -> Non
 def iam_roles() -> Roles:
     """Roles for logins of type iam."""
 
-    def bound(principal: str, **more: t.Any) -> t.Dict[str, t.Any]:
+    def bound(principal: str, **more: t.Any) -> dict[str, t.Any]:
         return {"auth_type": "iam", "bound_iam_principal_arn": f"arn:aws:iam::{ACCOUNT_ID}:{principal}", **more}
 
     inferred = {"inferred_entity_type": "ec2_instance", "inferred_aws_region": REGION}

@@ -21,7 +21,7 @@ class Answer:
     """What a server answered; ``body`` is the parsed JSON, or an empty dict where there was none."""
 
     status: int
-    body: t.Dict[str, t.Any]
+    body: dict[str, t.Any]
 
     @property
     def errors(self) -> str:
@@ -32,9 +32,9 @@ class Answer:
 def call(
     url: str,
     method: str = "GET",
-    body: t.Optional[t.Mapping[str, t.Any]] = None,
-    headers: t.Optional[t.Mapping[str, str]] = None,
-    cafile: t.Optional[str] = None,
+    body: t.Mapping[str, t.Any] | None = None,
+    headers: t.Mapping[str, str] | None = None,
+    cafile: str | None = None,
     timeout: float = 30.0,
 ) -> Answer:
     """One request. Raises OSError where no answer came, StackError where it was not JSON."""
@@ -48,7 +48,9 @@ def call(
         connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
     data = None if body is None else json.dumps(body).encode()
     try:
-        connection.request(method, f"{parts.path}?{parts.query}" if parts.query else parts.path, data, dict(headers or {}))
+        connection.request(
+            method, f"{parts.path}?{parts.query}" if parts.query else parts.path, data, dict(headers or {})
+        )
         answer = connection.getresponse()
         raw = answer.read()
     except http.client.HTTPException as exc:
