@@ -4,7 +4,8 @@
 
 """Writes the locks with hashes anew, from the .in files beside them.
 
-A line ``# python: 3.11`` in an .in file is the oldest Python that the lock is for; ``# python: 3.9 only`` the only one.
+A line ``# python: 3.12`` in an .in file is the oldest Python that the lock is for (3.11 without such a line);
+``# python: 3.9 only`` the only one.
 Extra arguments are package names: only these are raised, the others stay as they are.
 """
 
@@ -15,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .project import REQUIREMENTS, ROOT, ToolError
+from .project import ROOT, ToolError
 from .pythons import newest_core
 from .venv import ensure_venv
 
@@ -23,13 +24,13 @@ OPTIONS = ["--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index
 
 
 def main(packages: list[str]) -> int:
-    """Compile every .in file that says for which Python; returns the exit code."""
+    """Compile every .in file of the tests; returns the exit code."""
     try:
         uv = ensure_venv("uv", newest_core()[1]) / "bin" / "uv"
-        for source in sorted(REQUIREMENTS.glob("*.in")):
+        for source in sorted((ROOT / "tests").glob("*/*.in")):
             match = re.search(r"^# python: (\S+)( only)?$", source.read_text(), re.MULTILINE)
-            if match is not None:
-                _compile(uv, source, match[1], bool(match[2]), packages)
+            python, only = match.groups() if match is not None else ("3.11", None)
+            _compile(uv, source, python, only is not None, packages)
     except ToolError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
@@ -41,8 +42,8 @@ def _compile(uv: Path, source: Path, python: str, only: bool, packages: list[str
     command = [str(uv), "pip", "compile", "--quiet", *OPTIONS, "--python-version", python]
     command += [] if only else ["--universal"]
     command += [f"--upgrade-package={name}" for name in packages] or ["--upgrade"]
-    command += ["--output-file", str(source.with_suffix(".txt")), str(source)]
-    if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+    command += ["--output-file", source.with_suffix(".txt").name, source.name]
+    if subprocess.run(command, cwd=source.parent, check=False).returncode != 0:
         raise ToolError(f"Compiling {source.name} failed: see the lines above. Is the package index in reach?")
 
 
