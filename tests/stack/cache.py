@@ -58,7 +58,8 @@ def cached(name: str, build: Builder, movable: bool = True) -> Path:
     with locked(root / f"{name}.lock"):
         if mark.exists() and place.is_dir():
             return place
-        shutil.rmtree(place, ignore_errors=True)
+        for leftover in (place, *root.glob(f".{name}.*")):
+            shutil.rmtree(leftover, ignore_errors=True)
         if movable:
             with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=root) as temporary:
                 made = Path(temporary) / "made"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .cache import cache_root, cached, digest
 from .errors import StackError
-from .progress import step
+from .progress import say, step
 
 HERE = Path(__file__).parent
 
@@ -27,6 +27,7 @@ def environment(requirements: str, what: str) -> Path:
     name = f"{lock.stem}-py{platform.python_version()}-{digest(lock.read_bytes(), sys.base_prefix)}"
     if (cache_root() / f"{name}.ok").exists():
         return cache_root() / name
+    say(f"{what}: not in the cache; installing")
 
     def build(folder: Path) -> None:
         with step(f"{what}: installed into the cache"):
@@ -43,7 +44,7 @@ def environment(requirements: str, what: str) -> Path:
 
 def _run(command: list[str], what: str) -> None:
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     if done.returncode != 0:
         raise StackError(f"could not {what}:\n{done.stdout.strip()[-2000:]}")

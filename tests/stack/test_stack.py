@@ -32,6 +32,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials, InstanceMetadataFetcher, InstanceMetadataProvider
 from botocore.utils import ContainerMetadataFetcher
 
+from .cache import cached
 from .errors import StackError
 from .handle import Stack
 from .layout import layout
@@ -463,7 +464,11 @@ def test_files_are_private(stack: Stack) -> None:
     for name in ("STACK_ROOT_TOKEN_FILE", "STACK_UNSEAL_KEY_FILE", "AWS_SHARED_CREDENTIALS_FILE", "STACK_CA_KEY_FILE"):
         assert Path(stack.env[name]).stat().st_mode & 0o077 == 0
     shell = subprocess.run(
-        ["sh", "-c", f'set -a; . "{stack.lay.env}"; env'], env={"PATH": os.defpath}, capture_output=True, text=True
+        ["sh", "-c", f'set -a; . "{stack.lay.env}"; env'],
+        env={"PATH": os.defpath},
+        capture_output=True,
+        check=True,
+        text=True,
     )
     seen = dict(line.split("=", 1) for line in shell.stdout.splitlines())
     assert {name: seen.get(name) for name in stack.env} == stack.env
@@ -475,7 +480,7 @@ def test_second_stack_beside(stack: Stack, tmp_path: Path) -> None:
 
     def run(command: str) -> subprocess.CompletedProcess[str]:
         arguments = [sys.executable, "-m", "tests.stack", command, "--dir", str(directory)]
-        return subprocess.run(arguments, cwd=PROJECT, capture_output=True, text=True, timeout=120)
+        return subprocess.run(arguments, cwd=PROJECT, capture_output=True, check=False, text=True, timeout=120)
 
     try:
         assert run("up").returncode == 0
@@ -516,6 +521,31 @@ def test_interrupted_start(tmp_path: Path, number: signal.Signals) -> None:
         Stack.load(directory)
 
 
+def test_cache_keeps_only_what_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build that fails, or that was killed half-way, is not found again; one that is whole is not built again."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    built: list[Path] = []
+
+    def failing(folder: Path) -> None:
+        (folder / "half").touch()
+        raise StackError("no")
+
+    def fine(folder: Path) -> None:
+        (folder / "whole").touch()
+        built.append(folder)
+
+    for movable in (True, False):
+        name = f"thing-{movable}"
+        with pytest.raises(StackError, match="no"):
+            cached(name, failing, movable)
+        killed = tmp_path / "vaultfleet-aws" / f".{name}.killed"
+        killed.mkdir()
+        for _ in range(2):
+            assert [path.name for path in cached(name, fine, movable).iterdir()] == ["whole"]
+        assert not killed.exists()
+    assert len(built) == 2
+
+
 def test_foreign_directory_is_left_alone(tmp_path: Path) -> None:
     """A directory that holds somebody's files is not taken for a stack's, neither to start in nor to clear."""
     precious = tmp_path / "vault"
@@ -524,6 +554,7 @@ def test_foreign_directory_is_left_alone(tmp_path: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "tests.stack", command, "--dir", str(tmp_path)],
             cwd=PROJECT,
+            check=False,
             capture_output=True,
             text=True,
         )

@@ -34,6 +34,7 @@ PENDING_TIME = "2026-01-01T00:00:00Z"
 
 def bring_up(lay: Layout, plugin: Path) -> None:
     """Start everything in the empty directory of ``lay`` and write its env file. Raises StackError."""
+    _forget_aws_settings()
     with step("certificates made"):
         make_certificates(lay.pki)
     vault, process = _start_vault(lay)
@@ -46,6 +47,13 @@ def bring_up(lay: Layout, plugin: Path) -> None:
     with step("vault: AWS method configured"):
         vault_setup.configure(admin, lay, account, endpoint)
     write_private(lay.env, _env(lay, vault, endpoint, account, metadata))
+
+
+def _forget_aws_settings() -> None:
+    # Neither the user's profile nor the user's files may reach the client that fills the emulated account.
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
 
 
 def _start_vault(lay: Layout) -> tuple[Vault, Process]:
@@ -93,7 +101,8 @@ def _serve(lay: Layout, name: str, module: str, arguments: list[str]) -> str:
     """Start one of our own servers and wait for the port it found; returns its address."""
     ready = lay.run / f"{name}.port"
     ready.unlink(missing_ok=True)
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"}
+    here = str(Path(__file__).parents[2])
+    env = {"PATH": os.defpath, "HOME": str(lay.root), "LANG": "C.UTF-8", "PYTHONPATH": here}
     command = [sys.executable, "-m", module, "--ready", str(ready), *arguments]
     process = spawn(lay.run, name, command, lay.log / f"{name}.log", env)
     return f"http://127.0.0.1:{_await_port(ready, process, lay.log / f'{name}.log')}"
