@@ -62,7 +62,7 @@ def examine(place: Sink, config: LoginConfig, connection: VaultConnection, vault
     asked, which is no reason to replace a token.
     """
     text = sink.read(place.path)
-    record = _read_record(place.path)
+    record = read_record(place.path)
     if text is None:
         return Kept(None, "there is no token yet", record)
     if record is None:
@@ -114,7 +114,7 @@ def discard(place: Sink, connection: VaultConnection, vault: Vault) -> tuple[boo
     files stay then.
     """
     text = sink.read(place.path)
-    record = _read_record(place.path)
+    record = read_record(place.path)
     if text is None:
         return sink.remove(_record_place(place).path), False
     check_origin(place, record, connection)
@@ -151,7 +151,7 @@ def _cannot_be_asked(token: Token, vault: Vault) -> bool:
         return False  # the server is away at the moment; the next run asks
 
 
-def _read_record(path: str) -> Record | None:
+def read_record(path: str) -> Record | None:
     """The record, or None if it is missing, garbled or of another version: then a login is due, and nothing worse."""
     text = sink.read(f"{path}.meta")
     if text is None:

@@ -12,7 +12,7 @@ import typing as t
 import uuid
 
 from . import ec2, iam
-from .config import LoginConfig, VaultConnection
+from .config import LoginConfig
 from .credentials import Credentials, find_credentials, new_session
 from .endpoints import StsTarget, sts_target
 from .errors import ConfigError, MetadataError
@@ -46,20 +46,19 @@ class LoggedIn:
     nonce: str | None = dataclasses.field(default=None, repr=False)
 
 
-def log_in(config: LoginConfig, connection: VaultConnection, front_end: str) -> LoggedIn:
-    """Log in as ``config`` says. Raises a LoginError of one kind or another; nothing is kept or written."""
-    target = signing_target(config) if config.type == "iam" else None
-    vault = Vault(connection, front_end)
-    try:
-        if target is None:
-            return _log_in_ec2(config, vault)
-        return _log_in_iam(config, vault, target, connection.timeout)
-    finally:
-        vault.close()
+def log_in(config: LoginConfig, vault: Vault) -> LoggedIn:
+    """Log in at ``vault`` as ``config`` says; nothing is kept or written. Raises a LoginError."""
+    return _log_in_iam(config, vault) if config.type == "iam" else _log_in_ec2(config, vault)
+
+
+def check(config: LoginConfig) -> None:
+    """Judge, without a request, what takes AWS's own data to judge: region and endpoint. Raises ConfigError."""
+    if config.type == "iam" and config.region != "auto":
+        signing_target(config)
 
 
 def signing_target(config: LoginConfig) -> StsTarget:
-    """Return the STS endpoint and region to sign for. Raises ConfigError; MetadataError never leaves."""
+    """Return the STS endpoint and region to sign for; region ``auto`` may ask the metadata. Raises ConfigError."""
     region = config.region
     if region == "auto":
         region = _detect_region(config)
@@ -82,13 +81,14 @@ def _detect_region(config: LoginConfig) -> str:
         ) from None
 
 
-def _log_in_iam(config: LoginConfig, vault: Vault, target: StsTarget, timeout: float) -> LoggedIn:
+def _log_in_iam(config: LoginConfig, vault: Vault) -> LoggedIn:
+    target = signing_target(config)
     found: Credentials | None = None
 
     def proof(fresh: bool) -> LoginRequest:
         nonlocal found
         if found is None or fresh:
-            found = find_credentials(config, target.region, timeout=timeout)
+            found = find_credentials(config, target.region, timeout=vault.timeout)
         return iam.login_request(config, found, target)
 
     login = vault.login(config.mount_path, proof, wrap_ttl=config.wrap_ttl)

@@ -11,18 +11,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import grp
 import os
 import pwd
 import re
 import secrets
 import stat
+import time
 import typing as t
 
 from .errors import ConfigError, SinkError
 
 _LARGEST = 65536  # bytes; a batch token has a few hundred
 _TEMPORARY = re.compile(r"\.tmp-[0-9a-f]{16}\Z")
+_LEFTOVER_AGE = 600  # seconds
 _FOLLOW_NOT = os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -79,7 +82,8 @@ def write(sink: Sink, text: str) -> None:
             _remove_leftovers(directory, name)
             temporary, descriptor = _new_file(directory, name, sink)
             try:
-                os.write(descriptor, text.encode())
+                with open(descriptor, "wb", closefd=False) as file:
+                    file.write(text.encode())
                 os.fsync(descriptor)
                 os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
             except BaseException:
@@ -87,6 +91,24 @@ def write(sink: Sink, text: str) -> None:
                 raise
             os.close(descriptor)
             os.fsync(directory)
+
+
+@contextlib.contextmanager
+def turn(path: str, patience: float) -> t.Iterator[None]:
+    """Let one process at a time look after the sinks of a directory, so that several need one login between them.
+
+    It waits at most ``patience`` seconds and then goes on: somebody else may hold the lock for ever, and without it the
+    worst is a login too many. Raises SinkError if there is no such directory.
+    """
+    with _directory(path) as (directory, _name):
+        give_up = time.monotonic() + patience
+        while time.monotonic() < give_up:
+            try:
+                fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield
 
 
 def check_writable(sink: Sink) -> None:
@@ -104,6 +126,13 @@ def differs(sink: Sink) -> bool:
         or (sink.uid is not None and found.st_uid != sink.uid)
         or (sink.gid is not None and found.st_gid != sink.gid)
     )
+
+
+def current_mode(path: str) -> int | None:
+    """Return the file's mode, or None if there is none. Raises SinkError."""
+    with _directory(path) as (directory, name):
+        found = _state(directory, name, path)
+    return None if found is None else stat.S_IMODE(found.st_mode)
 
 
 def remove(path: str) -> bool:
@@ -139,11 +168,13 @@ def _discard(directory: int, temporary: str, descriptor: int) -> None:
 
 
 def _remove_leftovers(directory: int, name: str) -> None:
-    """Remove what writers that were killed left behind; a live one of the same sink then fails cleanly and says so."""
+    """Remove what writers of this sink that were killed left behind, not what a live one is writing."""
     for entry in os.listdir(directory):
         if entry.startswith(f".{name}.tmp-") and _TEMPORARY.search(entry):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(entry, dir_fd=directory)
+                found = os.stat(entry, dir_fd=directory, follow_symlinks=False)
+                if time.time() - found.st_mtime > _LEFTOVER_AGE:
+                    os.unlink(entry, dir_fd=directory)
 
 
 @contextlib.contextmanager

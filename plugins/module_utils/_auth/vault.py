@@ -66,6 +66,11 @@ class Vault:
         self._files = tls.fingerprint(connection)
         self._transport = Transport(connection, front_end)
 
+    @property
+    def timeout(self) -> int:
+        """Seconds that one operation may take."""
+        return self._connection.timeout
+
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
@@ -134,7 +139,9 @@ class Vault:
         return self._run(attempt)
 
     def revoke_self(self, token: str) -> bool:
-        """Revoke ``token``; False on a 403: it is gone, or its policies forbid revoke-self. Raises VaultError."""
+        """Revoke ``token``; False if the server does not do that: a 403 (the token is gone, or its policies forbid
+        revoke-self), or a batch token, which cannot be revoked. Raises VaultError for all else.
+        """
 
         def attempt(_fresh: bool) -> bool:
             try:
@@ -142,7 +149,7 @@ class Vault:
                     "revoking the token failed", lambda client: client.auth.token.revoke_self(), token=token, empty=True
                 )
             except VaultError as e:
-                if e.status == 403:
+                if e.status == 403 or "batch tokens cannot be revoked" in e.server:
                     return False
                 raise
             return True

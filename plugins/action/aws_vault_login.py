@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs the module of the same name, and keeps a result that carries a secret off every screen and out of every log.
+
+A module cannot do that itself: Ansible strips ``_ansible_no_log`` from what modules return. The registered variable is
+not touched.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+
+class ActionModule(ActionBase):
+    """The action plugin; Ansible finds it by this name."""
+
+    _supports_check_mode = True
+    _supports_async = True  # so that our own message comes through
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the module's result. Raises AnsibleActionFail under ``async``."""
+        if self._task.async_val:
+            raise AnsibleActionFail(
+                "aws_vault_login cannot run with async: Ansible would leave the token in a file on the managed host."
+                " Remove async and poll from the task."
+            )
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        result.update(self._execute_module(task_vars=task_vars))
+        if _carries_secret(result):
+            result["_ansible_no_log"] = True
+        return result
+
+
+def _carries_secret(result: dict[str, t.Any]) -> bool:
+    login = result.get("login") or {}
+    token = (login.get("auth") or {}).get("client_token")
+    wrapped = (login.get("wrap_info") or {}).get("token")
+    return bool(token or wrapped or result.get("nonce"))

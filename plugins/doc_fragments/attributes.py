@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the modules can do, as Ansible's documentation lists it."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Ansible finds the fragment by this name."""
+
+    DOCUMENTATION = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+  diff_mode:
+    description:
+      - Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+  idempotent:
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+  async:
+    description: Supports being used with the C(async) keyword.
+"""
+
+    ACTION_GROUP = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/vaultfleet.aws.vault) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - vaultfleet.aws.vault
+"""

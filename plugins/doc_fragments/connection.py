@@ -1,0 +1,82 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options that say how to reach Vault."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Ansible finds the fragment by this name."""
+
+    DOCUMENTATION = r"""
+notes:
+  - Each option of the connection can also come from the environment of the host that the plugin runs on. Our own
+    variable C(VAULTFLEET_AWS_NAME) comes first, then OpenBao's, then Vault's, then that of community.hashi_vault.
+    E(VAULT_TOKEN) and C(~/.vault-token) are never read.
+options:
+  url:
+    description:
+      - Address of the Vault or OpenBao server, such as V(https://vault.example.org:8200).
+      - Also from E(BAO_ADDR), E(VAULT_ADDR) or E(ANSIBLE_HASHI_VAULT_ADDR). One of them is needed.
+    type: str
+  namespace:
+    description:
+      - Namespace that the auth method is in.
+      - Also from E(BAO_NAMESPACE), E(VAULT_NAMESPACE) or E(ANSIBLE_HASHI_VAULT_NAMESPACE).
+    type: str
+  ca_cert:
+    description:
+      - PEM file of the CA certificates that the server's certificate is checked with. Without it and O(ca_path), the
+        system's store is used.
+      - Also from E(BAO_CACERT), E(VAULT_CACERT) or E(ANSIBLE_HASHI_VAULT_CA_CERT).
+    type: path
+    aliases: [cacert]
+  ca_path:
+    description:
+      - Directory of hashed CA certificates (see C(openssl rehash)).
+      - Also from E(BAO_CAPATH) or E(VAULT_CAPATH).
+    type: path
+  client_cert:
+    description:
+      - PEM file of a TLS client certificate, with its key if O(client_key) is not given.
+      - Also from E(BAO_CLIENT_CERT) or E(VAULT_CLIENT_CERT).
+    type: path
+  client_key:
+    description:
+      - PEM file of the key for O(client_cert), without a passphrase.
+      - Also from E(BAO_CLIENT_KEY) or E(VAULT_CLIENT_KEY).
+    type: path
+  validate_certs:
+    description:
+      - Whether the server's certificate is checked. Without that anybody on the way can take the token.
+      - Also from E(ANSIBLE_HASHI_VAULT_VALIDATE_CERTS), or the opposite of E(BAO_SKIP_VERIFY) or E(VAULT_SKIP_VERIFY),
+        which gives a warning.
+    type: bool
+    default: true
+  tls_server_name:
+    description:
+      - Name that the server's certificate is for, where it is not the host of O(url).
+      - Also from E(BAO_TLS_SERVER_NAME) or E(VAULT_TLS_SERVER_NAME).
+    type: str
+  timeout:
+    description:
+      - Deadline over all attempts of one operation, in seconds or as a duration such as V(1m).
+      - Also from E(BAO_CLIENT_TIMEOUT), E(VAULT_CLIENT_TIMEOUT) or E(ANSIBLE_HASHI_VAULT_TIMEOUT).
+    type: str
+    default: 30s
+  retries:
+    description:
+      - How often an attempt is made again after a passing fault (connection, HTTP 412, 429, 5xx), with growing, random
+        pauses, or those that the server asks for.
+      - Also from E(BAO_MAX_RETRIES) or E(VAULT_MAX_RETRIES).
+    type: int
+    default: 3
+  proxies:
+    description:
+      - URL of a proxy, or a dictionary of V(http) and V(https) to such URLs. Without it, E(HTTPS_PROXY), E(HTTP_PROXY)
+        and E(NO_PROXY) count. Link-local addresses are never asked through a proxy.
+      - Also from E(BAO_PROXY_ADDR), E(VAULT_PROXY_ADDR) or E(ANSIBLE_HASHI_VAULT_PROXIES).
+    type: raw
+"""

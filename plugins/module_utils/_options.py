@@ -1,0 +1,143 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module's options: argument_spec and environment on one side, LoginConfig and VaultConnection on the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from ansible.module_utils.basic import AnsibleFallbackNotFound
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from ._auth.config import LoginConfig, VaultConnection
+from ._auth.errors import ConfigError
+
+# Ansible masks the values of no_log options wherever they stand in a result. A shorter one could be a part of the
+# token by chance, and the registered token would be cut.
+_SHORTEST_SECRET = 16
+_MASKED = ("secret_key", "session_token", "nonce")
+
+
+def _environment(*names: str) -> str:
+    """Fallback of an argument_spec: the first variable that is set and not empty."""
+    for name in names:
+        if os.environ.get(name):
+            return os.environ[name]
+    raise AnsibleFallbackNotFound
+
+
+def _validate_certs_environment(*_names: str) -> bool:
+    """Fallback for validate_certs: our own variable and community.hashi_vault's, else the opposite of *_SKIP_VERIFY."""
+    for name in ("VAULTFLEET_AWS_VALIDATE_CERTS", "ANSIBLE_HASHI_VAULT_VALIDATE_CERTS"):
+        if os.environ.get(name):
+            return _boolean(name)
+    for name in ("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY"):
+        if os.environ.get(name):
+            return not _boolean(name)
+    raise AnsibleFallbackNotFound
+
+
+def _boolean(name: str) -> bool:
+    try:
+        return bool(boolean(os.environ[name]))
+    except TypeError:
+        # Not a word for either: certificates stay checked, and judging the option says what is wrong.
+        return name.endswith("VALIDATE_CERTS")
+
+
+def _option(name: str, *variables: str, **spec: t.Any) -> dict[str, t.Any]:
+    names = [f"VAULTFLEET_AWS_{name.upper()}", *variables]
+    return {"type": "str", **spec, "fallback": (_environment, names)}
+
+
+def _vault_variables(name: str) -> tuple[str, str]:
+    """OpenBao's own variable first, as its client has it."""
+    return f"BAO_{name}", f"VAULT_{name}"
+
+
+LOGIN_SPEC: dict[str, dict[str, t.Any]] = {
+    "type": _option("type", choices=["iam", "ec2"], default="iam", aliases=["auth_type"]),
+    "role": _option("role", aliases=["role_id"]),
+    "mount_path": _option("mount_path", default="aws", aliases=["mount_point"]),
+    "region": _option("region", aliases=["aws_region", "ec2_region"]),
+    "sts_endpoint": _option("sts_endpoint", default="auto"),
+    "access_key": _option(
+        "access_key", aliases=["aws_access_key_id", "aws_access_key", "ec2_access_key"], no_log=False
+    ),
+    "secret_key": _option(
+        "secret_key", aliases=["aws_secret_access_key", "aws_secret_key", "ec2_secret_key"], no_log=True
+    ),
+    "session_token": _option(
+        "session_token",
+        aliases=["aws_session_token", "aws_security_token", "security_token", "access_token"],
+        no_log=True,
+    ),
+    "profile": _option("profile", aliases=["aws_profile"]),
+    "header_value": _option("header_value", "ANSIBLE_HASHI_VAULT_AWS_IAM_SERVER_ID", aliases=["aws_iam_server_id"]),
+    "signature_type": _option("signature_type", choices=["identity", "pkcs7", "rsa2048"], default="identity"),
+    "nonce": _option("nonce", no_log=True),
+    "assume_role_arn": _option("assume_role_arn"),
+    "assume_role_external_id": _option("assume_role_external_id", no_log=False),
+    "assume_role_session_name": _option("assume_role_session_name"),
+    "wrap_ttl": _option("wrap_ttl"),
+}
+
+CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
+    "url": _option("url", *_vault_variables("ADDR"), "ANSIBLE_HASHI_VAULT_ADDR"),
+    "namespace": _option("namespace", *_vault_variables("NAMESPACE"), "ANSIBLE_HASHI_VAULT_NAMESPACE"),
+    "ca_cert": _option(
+        "ca_cert", *_vault_variables("CACERT"), "ANSIBLE_HASHI_VAULT_CA_CERT", type="path", aliases=["cacert"]
+    ),
+    "ca_path": _option("ca_path", *_vault_variables("CAPATH"), type="path"),
+    "client_cert": _option("client_cert", *_vault_variables("CLIENT_CERT"), type="path"),
+    "client_key": _option("client_key", *_vault_variables("CLIENT_KEY"), type="path", no_log=False),
+    "validate_certs": {"type": "bool", "default": True, "fallback": (_validate_certs_environment, [])},
+    "tls_server_name": _option("tls_server_name", *_vault_variables("TLS_SERVER_NAME")),
+    "timeout": _option("timeout", *_vault_variables("CLIENT_TIMEOUT"), "ANSIBLE_HASHI_VAULT_TIMEOUT", default="30s"),
+    "retries": _option("retries", *_vault_variables("MAX_RETRIES"), type="int", default=3),
+    "proxies": _option(
+        "proxies", *_vault_variables("PROXY_ADDR"), "ANSIBLE_HASHI_VAULT_PROXIES", type="raw", no_log=True
+    ),
+}
+
+
+def login_config(params: t.Mapping[str, t.Any]) -> LoginConfig:
+    """Judge the login's part of a module's ``params``. Raises ConfigError."""
+    for name in _MASKED:
+        value = params.get(name)
+        if value and len(value) < _SHORTEST_SECRET:
+            raise ConfigError(
+                name,
+                f"is shorter than {_SHORTEST_SECRET} characters",
+                hint="Ansible would mask those characters inside the token as well; use a longer one",
+            )
+    return LoginConfig.from_options(_part(LoginConfig, params))
+
+
+def vault_connection(params: t.Mapping[str, t.Any]) -> VaultConnection:
+    """Judge the connection's part of a module's ``params``. Raises ConfigError."""
+    return VaultConnection.from_options(_part(VaultConnection, params))
+
+
+def connection_warnings(connection: VaultConnection, params: t.Mapping[str, t.Any]) -> list[str]:
+    """What a user should know about a connection that works but does not protect."""
+    warnings = []
+    if not params["validate_certs"]:
+        try:
+            switched_off = not _validate_certs_environment()
+        except AnsibleFallbackNotFound:
+            switched_off = False
+        if switched_off:
+            warnings.append(
+                "The environment switches TLS checks off (VAULT_SKIP_VERIFY or its like): anybody on the way to"
+                f" {connection.url} can take the token. Set ca_cert instead."
+            )
+    return warnings
+
+
+def _part(cls: type[LoginConfig] | type[VaultConnection], params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return {field.name: params[field.name] for field in dataclasses.fields(cls) if params.get(field.name) is not None}

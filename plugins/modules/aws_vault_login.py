@@ -1,0 +1,435 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One login, as a task: options -> core -> result."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: aws_vault_login
+short_description: Log in to HashiCorp Vault or OpenBao with an AWS identity
+version_added: 0.1.0
+description:
+  - Proves to Vault who this machine is with its AWS identity, and gets a token. No secret has to be handed out first.
+  - Runs on managed hosts, with their identity, or on the controller with C(delegate_to), with the controller's.
+  - With O(sink) the token is kept in a file, and a task that finds a good one there does not log in.
+  - A result that carries a token or a nonce is shown at no verbosity, C(no_log) or not, while C(register) works.
+author:
+  - vaultfleet.aws contributors (@vaultfleet)
+extends_documentation_fragment:
+  - vaultfleet.aws.attributes
+  - vaultfleet.aws.attributes.action_group
+  - vaultfleet.aws.login
+  - vaultfleet.aws.connection
+attributes:
+  check_mode:
+    support: full
+    details:
+      - It never logs in. A token in O(sink) is looked up, to tell whether a login would be made.
+  diff_mode:
+    support: full
+    details:
+      - The diff shows accessor, expiry and file mode of the token in O(sink), never the token.
+  idempotent:
+    support: partial
+    details:
+      - With O(sink). Without it, each run is a login.
+  async:
+    support: none
+    details:
+      - Ansible would leave the token in a file on the managed host.
+options:
+  state:
+    description:
+      - V(present) makes sure that there is a token.
+      - V(absent) revokes the token in O(sink) and removes the file.
+    type: str
+    choices: [present, absent]
+    default: present
+  sink:
+    description:
+      - Keep the token in a file. If the file holds a token that still works, is of the same login and has O(min_ttl)
+        left, nothing changes.
+      - A file of the same name with C(.meta) at the end is written beside it, with mode V(0600) and without a secret.
+        It says what login the token is of.
+      - A token to which the server forbids C(lookup-self), or which has a limited number of uses, is taken as good
+        until its lease ends.
+    type: dict
+    suboptions:
+      path:
+        description:
+          - Absolute path of the file. Its directory must be there, and should be on a C(tmpfs), such as C(/run).
+        type: path
+        required: true
+      mode:
+        description:
+          - Mode of the file, as a quoted octal string.
+        type: raw
+        default: "0600"
+      owner:
+        description:
+          - Owner of the file, by name or id. Without it, the user that the module runs as.
+        type: str
+      group:
+        description:
+          - Group of the file, by name or id.
+        type: str
+  min_ttl:
+    description:
+      - Seconds that a token in O(sink) must still have, or a duration such as V(10m).
+    type: str
+    default: 60s
+  return_token:
+    description:
+      - Whether the token is in the result. By default it is without O(sink), and is not with it.
+    type: bool
+notes:
+  - With E(ANSIBLE_DEBUG) set, Ansible itself prints every module's raw result, tokens included. Never set it in
+    production.
+  - Where a login has no nonce of its own and O(type=ec2), the result carries one, with a warning. Keep it.
+seealso:
+  - module: community.hashi_vault.vault_login
+    description: Its result has the same shape, so this module can take its place.
+"""
+
+EXAMPLES = r"""
+- name: Log in with the host's AWS identity
+  vaultfleet.aws.aws_vault_login:
+    url: https://vault.example.org:8200
+    role: web
+  register: vault
+
+- name: Read a secret with the token
+  ansible.builtin.uri:
+    url: https://vault.example.org:8200/v1/secret/data/app
+    headers:
+      X-Vault-Token: "{{ vault.login.auth.client_token }}"
+  register: secret
+  no_log: true
+
+- name: Keep a token on the host, and log in only when it is due
+  vaultfleet.aws.aws_vault_login:
+    url: https://vault.example.org:8200
+    role: web
+    header_value: vault.example.org
+    region: eu-central-1
+    min_ttl: 1h
+    sink:
+      path: /run/app/vault-token
+      mode: "0640"
+      group: app
+
+- name: Log in as an EC2 instance, with a nonce that the inventory keeps for it
+  vaultfleet.aws.aws_vault_login:
+    url: https://vault.example.org:8200
+    type: ec2
+    role: node
+    nonce: "{{ vault_nonce }}"
+    sink:
+      path: /run/app/vault-token
+
+- name: Log in once for the whole play, with the controller's identity
+  vaultfleet.aws.aws_vault_login:
+    url: https://vault.example.org:8200
+    role: deploy
+    profile: deploy
+  delegate_to: localhost
+  run_once: true
+  register: vault
+
+- name: Revoke the token on the host and remove it
+  vaultfleet.aws.aws_vault_login:
+    url: https://vault.example.org:8200
+    state: absent
+    sink:
+      path: /run/app/vault-token
+"""
+
+RETURN = r"""
+login:
+  description:
+    - The server's answer, in the shape of Vault's API.
+    - Not there in check mode, and with O(state=absent).
+  returned: when there is a token
+  type: dict
+  contains:
+    auth:
+      description: The token and its lease. V(null) with O(wrap_ttl).
+      type: dict
+      returned: without O(wrap_ttl)
+      contains:
+        client_token:
+          description: The token.
+          type: str
+          returned: with O(return_token)
+          sample: hvs.EXAMPLE
+        accessor:
+          description: The token's accessor, which can be used to revoke it but not to act as it.
+          type: str
+          returned: always
+          sample: aqcUIKQRNLuNJ777IczauK9l
+        lease_duration:
+          description: Seconds until the token ends; for a token that was in the sink, what is left. V(0) is for ever.
+          type: int
+          returned: always
+          sample: 2764800
+        policies:
+          description: The token's policies.
+          type: list
+          elements: str
+          returned: always
+          sample: [default, app-read]
+        renewable:
+          description: Whether the token can be renewed.
+          type: bool
+          returned: always
+          sample: true
+    wrap_info:
+      description: The wrapping token and its lease.
+      type: dict
+      returned: with O(wrap_ttl)
+      contains:
+        token:
+          description: The single-use wrapping token.
+          type: str
+          returned: always
+          sample: hvs.EXAMPLE
+        ttl:
+          description: Seconds until it ends.
+          type: int
+          returned: always
+          sample: 300
+        creation_path:
+          description: The path that was wrapped. Whoever unwraps should check it.
+          type: str
+          returned: always
+          sample: auth/aws/login
+identity:
+  description: Who logged in.
+  returned: when a login was made
+  type: dict
+  contains:
+    type:
+      description: As O(type).
+      type: str
+      returned: always
+      sample: iam
+    provider:
+      description:
+        - Where the credentials came from. C(static), or the AWS SDK's name of the source, such as C(env),
+          C(shared-credentials-file), C(container-role), C(iam-role); C(instance-identity) with O(type=ec2).
+      type: str
+      returned: always
+      sample: iam-role
+    account_id:
+      description: The AWS account, if known.
+      type: str
+      returned: always
+      sample: "123456789012"
+    arn:
+      description: The ARN of the identity, if the server's answer has it.
+      type: str
+      returned: always
+      sample: arn:aws:iam::123456789012:role/web
+    instance_id:
+      description: The EC2 instance, if known.
+      type: str
+      returned: always
+      sample: i-0123456789abcdef0
+    region:
+      description: The region that the request was signed for, or that the instance is in.
+      type: str
+      returned: always
+      sample: eu-central-1
+expires_at:
+  description: When the token ends, in UTC; V(null) for never.
+  returned: when there is a token
+  type: str
+  sample: "2026-11-21T12:00:00Z"
+nonce:
+  description: The re-authentication value that was made for this login. The next login of this instance needs it.
+  returned: with O(type=ec2) and no O(nonce), when a login was made
+  type: str
+  sample: 5defbf9e-a8f9-3063-bdfc-54b7a42a1f95
+"""
+
+import dataclasses
+import time
+import traceback
+import typing as t
+from datetime import datetime, timezone
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.vaultfleet.aws.plugins.module_utils import _options
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock, sink
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import VaultConnection
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.durations import parse_duration
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, LoginError
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.sink import Sink
+
+MISSING: tuple[str, str] | None = None
+try:
+    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import kept
+    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.login import LoggedIn, check, log_in
+    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Vault
+except ImportError as e:
+    MISSING = ("boto3" if (e.name or "").startswith("boto") else "hvac"), traceback.format_exc()
+
+if t.TYPE_CHECKING:
+    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Token
+
+FRONT_END = "aws_vault_login"
+ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
+    **_options.LOGIN_SPEC,
+    **_options.CONNECTION_SPEC,
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "sink": {
+        "type": "dict",
+        "options": {
+            "path": {"type": "path", "required": True},
+            "mode": {"type": "raw", "default": "0600"},
+            "owner": {"type": "str"},
+            "group": {"type": "str"},
+        },
+    },
+    "min_ttl": {"type": "str", "default": "60s"},
+    "return_token": {"type": "bool", "no_log": False},
+}
+
+
+def main() -> None:
+    """The module."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    if MISSING:
+        library, trace = MISSING
+        module.fail_json(msg=missing_required_lib(library), exception=trace)
+    try:
+        connection = _options.vault_connection(module.params)
+        for warning in _options.connection_warnings(connection, module.params):
+            module.warn(warning)
+        place = Sink.from_options("sink", module.params["sink"]) if module.params["sink"] else None
+        if module.params["state"] == "absent":
+            result = absent(module, connection, place)
+        else:
+            result = present(module, connection, place)
+    except LoginError as e:
+        module.fail_json(msg=str(e))
+    module.exit_json(**result)
+
+
+def present(module: AnsibleModule, connection: VaultConnection, place: Sink | None) -> dict[str, t.Any]:
+    """Make sure that there is a token."""
+    config = _options.login_config(module.params)
+    min_ttl = parse_duration("min_ttl", module.params["min_ttl"])
+    give_token = module.params["return_token"]
+    if place and config.wrap_ttl:
+        raise ConfigError("wrap_ttl", "cannot go with sink", hint="a wrapping token is for one use: remove one of them")
+    if not place and give_token is False:
+        raise ConfigError("return_token", "false without sink would lose the token", hint="give sink, or remove it")
+    check(config)
+    vault = Vault(connection, FRONT_END)
+    if place is None:
+        return {"changed": True} if module.check_mode else result_of_login(module, log_in(config, vault), True)
+    with sink.turn(place.path, connection.timeout):
+        found = kept.examine(place, config, connection, vault, min_ttl)
+        before = _shown(found.record, place)
+        if found.token:
+            changed = sink.differs(place)
+            if changed and not module.check_mode:
+                sink.write(place, found.token.client_token)
+            result = result_of_token(found.token, give_token is True) if not module.check_mode else {}
+            after = dict(before, mode=f"{place.mode:04o}") if changed else before
+            return {**result, "changed": changed, "diff": {"before": before, "after": after}}
+        if module.check_mode:
+            after = {"accessor": "(of a new token)", "expires_at": "(of a new token)", "mode": f"{place.mode:04o}"}
+            return {"changed": True, "msg": found.why, "diff": {"before": before, "after": after}}
+        sink.check_writable(place)
+        done = log_in(config, vault)
+        token = t.cast("Token", done.login.token)  # there is no wrap_ttl
+        record = kept.keep(place, token, config, connection, vault)
+    if record.trusted:
+        module.warn(
+            f"The server cannot be asked about tokens of role {config.role} (lookup-self is forbidden to them, or would"
+            " use them up): the token is taken as good until its lease ends."
+        )
+    if token.left(clock.now()) < min_ttl:
+        module.warn(f"Tokens of role {config.role} live {token.ttl} s, less than min_ttl: each run will log in.")
+    result = result_of_login(module, done, give_token is True)
+    return {**result, "msg": found.why, "diff": {"before": before, "after": _shown(record, place)}}
+
+
+def absent(module: AnsibleModule, connection: VaultConnection, place: Sink | None) -> dict[str, t.Any]:
+    """Revoke the token in the sink, and remove it."""
+    if place is None:
+        raise ConfigError("sink", "is missing, but state is absent", hint="name the token file to revoke and remove")
+    record = kept.read_record(place.path)
+    before = _shown(record, place)
+    if module.check_mode:
+        present_now = sink.read(place.path) is not None
+        if present_now:
+            kept.check_origin(place, record, connection)
+        changed = present_now or record is not None
+    else:
+        changed, revoked = kept.discard(place, connection, Vault(connection, FRONT_END))
+        if changed and not revoked and before:
+            module.warn(
+                "The server did not revoke the token: it is gone already, or it is a batch token or its policies forbid"
+                f" revoke-self, and it lives until {before['expires_at']}."
+            )
+    return {"changed": changed, "diff": {"before": before, "after": {} if changed else before}}
+
+
+def result_of_login(module: AnsibleModule, done: LoggedIn, give_token: bool) -> dict[str, t.Any]:
+    """The result for a login that was made."""
+    answer = dict(done.login.answer)
+    for warning in answer.get("warnings") or []:
+        module.warn(f"Vault says: {warning}")
+    if not give_token and isinstance(answer.get("auth"), dict):
+        answer["auth"] = {name: value for name, value in answer["auth"].items() if name != "client_token"}
+    result: dict[str, t.Any] = {"changed": True, "login": answer, "identity": dataclasses.asdict(done.identity)}
+    if done.login.token:
+        result["expires_at"] = _utc(done.login.token)
+    if done.nonce:
+        result["nonce"] = done.nonce
+        module.warn(
+            "A nonce was made for this login and is in the result as 'nonce'. Until an operator deletes the instance's"
+            " entry in identity-accesslist, this instance can log in with that nonce only: keep it, as a secret."
+        )
+    return result
+
+
+def result_of_token(token: Token, give_token: bool) -> dict[str, t.Any]:
+    """The result for a token that was in the sink."""
+    auth = {
+        "accessor": token.accessor,
+        "lease_duration": 0 if token.ttl == 0 else int(token.left(clock.now())),
+        "policies": list(token.policies),
+        "renewable": token.renewable,
+    }
+    if give_token:
+        auth["client_token"] = token.client_token
+    return {"login": {"auth": auth}, "expires_at": _utc(token)}
+
+
+def _shown(record: kept.Record | None, place: Sink) -> dict[str, t.Any]:
+    """One side of the diff."""
+    if record is None:
+        return {}
+    mode = sink.current_mode(place.path)
+    expires = None if record.expires_at is None else _iso(record.expires_at)
+    return {"accessor": record.accessor, "expires_at": expires, "mode": None if mode is None else f"{mode:04o}"}
+
+
+def _utc(token: Token) -> str | None:
+    return None if token.ttl == 0 else _iso(time.time() + token.left(clock.now()))
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(int(seconds), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+if __name__ == "__main__":
+    main()
