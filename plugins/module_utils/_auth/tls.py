@@ -10,6 +10,8 @@ import os
 import ssl
 import typing as t
 
+import urllib3
+
 from .config import VaultConnection
 from .errors import ConfigError
 
@@ -28,6 +30,9 @@ def context(connection: VaultConnection) -> ssl.SSLContext:
     elif connection.ca_cert or connection.ca_path:
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         _load("ca_cert", "give a file of CA certificates in PEM form", _loader(made, connection))
+    if t.cast(t.Any, urllib3).__version__.startswith("1."):
+        # It compares the certificate's name itself, and cannot let the context do it for an IP address.
+        made.check_hostname = False
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     if connection.client_cert:
         _load(
