@@ -13,10 +13,15 @@ from __future__ import annotations
 import ensurepip
 import runpy
 import sys
+import sysconfig
 from pathlib import Path
 
-bundled = next((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))
-sys.path.insert(0, str(bundled))
+# Distributions such as Debian keep the wheels in a folder of their own.
+folders = [Path(ensurepip.__file__).parent / "_bundled", Path(sysconfig.get_config_var("WHEEL_PKG_DIR") or "/")]
+wheels = [str(wheel) for folder in folders for wheel in folder.glob("pip-*.whl")]
+if not wheels:
+    sys.exit(f"Python {sys.version.split()[0]} brings no pip along. On Debian: apt-get install python3-venv")
+sys.path.insert(0, wheels[0])
 # "--no-setuptools" and "--no-wheel" are get-pip's own.
 sys.argv = ["pip", "install", *(argument for argument in sys.argv[1:] if not argument.startswith("--no-"))]
 runpy.run_module("pip", run_name="__main__", alter_sys=True)
