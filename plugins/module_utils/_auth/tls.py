@@ -23,13 +23,21 @@ def context(connection: VaultConnection) -> ssl.SSLContext:
 
     Raises ConfigError for a file that is no certificate or key.
     """
-    made = ssl.create_default_context()
+    # Not create_default_context: its strict mode (Python 3.13) refuses many a company's CA that Vault's clients accept.
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if not connection.validate_certs:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
     elif connection.ca_cert or connection.ca_path:
-        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        _load("ca_cert", "give a file of CA certificates in PEM form", _loader(made, connection))
+        # As with Vault's clients (Go), an intermediate or the server's own certificate can be what is trusted.
+        made.verify_flags |= getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", 0x80000)
+        _load(
+            "ca_cert" if connection.ca_cert else "ca_path",
+            "give a file of CA certificates in PEM form",
+            lambda: made.load_verify_locations(cafile=connection.ca_cert, capath=connection.ca_path),
+        )
+    else:
+        made.load_default_certs()
     if t.cast(t.Any, urllib3).__version__.startswith("1."):
         # It compares the certificate's name itself, and cannot let the context do it for an IP address.
         made.check_hostname = False
@@ -55,10 +63,6 @@ def fingerprint(connection: VaultConnection) -> tuple[object, ...]:
             stat = None
         seen.append(stat and (stat.st_ino, stat.st_mtime_ns, stat.st_size))
     return tuple(seen)
-
-
-def _loader(made: ssl.SSLContext, connection: VaultConnection) -> t.Callable[[], None]:
-    return lambda: made.load_verify_locations(cafile=connection.ca_cert, capath=connection.ca_path)
 
 
 def _load(option: str, hint: str, load: t.Callable[[], None]) -> None:

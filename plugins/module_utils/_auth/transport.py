@@ -32,15 +32,11 @@ _REDIRECTS = (301, 302, 307, 308)
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
-    """Makes connections with our TLS context, whatever requests would set."""
+    """Makes connections that can be cut, and with our TLS settings, whatever requests would set."""
 
-    def __init__(self, connection: VaultConnection, cutoff: Cutoff) -> None:
+    def __init__(self, cutoff: Cutoff, settings: dict[str, t.Any]) -> None:
         self._cutoff = cutoff
-        self._tls: dict[str, t.Any] = {"ssl_context": tls.context(connection)}
-        if connection.tls_server_name:
-            self._tls["server_hostname"] = connection.tls_server_name
-            if connection.validate_certs:
-                self._tls["assert_hostname"] = connection.tls_server_name
+        self._tls = settings
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
@@ -74,8 +70,8 @@ class Transport(requests.Session):
         )
         self._connection = connection
         self._cutoff = Cutoff()
-        self.mount("https://", _Adapter(connection, self._cutoff))
-        self.mount("http://", _Adapter(connection, self._cutoff))
+        self.mount("https://", _Adapter(self._cutoff, _tls_settings(connection)))
+        self.mount("http://", _Adapter(self._cutoff, {}))
 
     def request(self, method: str, url: str, **kwargs: t.Any) -> requests.Response:  # type: ignore[override]
         """Send one request, follow at most one redirect, and return the whole answer. Raises VaultError for what is
@@ -141,6 +137,16 @@ class Transport(requests.Session):
                 " by ca_cert or ca_path)",
             )
         return target
+
+
+def _tls_settings(connection: VaultConnection) -> dict[str, t.Any]:
+    """The arguments of urllib3's pools for https."""
+    settings: dict[str, t.Any] = {"ssl_context": tls.context(connection)}
+    if connection.tls_server_name:
+        settings["server_hostname"] = connection.tls_server_name
+        if connection.validate_certs:
+            settings["assert_hostname"] = connection.tls_server_name
+    return settings
 
 
 def _read(response: requests.Response) -> bytes:
