@@ -218,6 +218,7 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body go out in two pieces
     server_version = "EC2ws"
     sys_version = ""
     service: t.ClassVar[Service]
