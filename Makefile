@@ -16,7 +16,7 @@ help: ## List the targets
 
 .PHONY: demo
 demo: ## Watch real logins, iam and ec2, against a real server on this machine
-	@$(RUN) python tests/tools/demo.py
+	@$(RUN) python -m tests.tools.demo
 
 .PHONY: test
 test: ## Everything CI runs: lint, unit, stack-test, sanity, units
@@ -65,7 +65,7 @@ stack-down: ## Stop them
 
 .PHONY: bench
 bench: ## Compare with the peers, side by side
-	@$(TOOL)venv --lock bench run python tests/bench/run.py
+	@$(TOOL)venv --lock bench run python -m tests.bench.run
 
 .PHONY: venv
 venv: ## Make the virtual environment; .dev/venv points at it
