@@ -257,29 +257,20 @@ nonce:
 
 import dataclasses
 import time
-import traceback
 import typing as t
 from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils import _options
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock, sink
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock, kept, lib_botocore, lib_hvac, sink
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import VaultConnection
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.durations import parse_duration
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, LoginError
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.login import LoggedIn, check, log_in
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.sink import Sink
-
-MISSING: tuple[str, str] | None = None
-try:
-    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import kept
-    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.login import LoggedIn, check, log_in
-    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Vault
-except ImportError as e:
-    MISSING = ("boto3" if (e.name or "").startswith("boto") else "hvac"), traceback.format_exc()
-
-if t.TYPE_CHECKING:
-    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Token
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Token
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Vault
 
 FRONT_END = "aws_vault_login"
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
@@ -303,9 +294,9 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 def main() -> None:
     """The module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    if MISSING:
-        library, trace = MISSING
-        module.fail_json(msg=missing_required_lib(library), exception=trace)
+    for library, missing in (("boto3", lib_botocore.MISSING), ("hvac", lib_hvac.MISSING)):
+        if missing:
+            module.fail_json(msg=missing_required_lib(library), exception=missing)
     try:
         connection = _options.vault_connection(module.params)
         for warning in _options.connection_warnings(connection, module.params):
@@ -348,7 +339,7 @@ def present(module: AnsibleModule, connection: VaultConnection, place: Sink | No
             return {"changed": True, "msg": found.why, "diff": {"before": before, "after": after}}
         sink.check_writable(place)
         done = log_in(config, vault)
-        token = t.cast("Token", done.login.token)  # there is no wrap_ttl
+        token = t.cast(Token, done.login.token)  # there is no wrap_ttl
         record = kept.keep(place, token, config, connection, vault)
     if record.trusted:
         module.warn(

@@ -186,7 +186,7 @@ class QuietHandler(MotoRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def log_request(self, *_: t.Any) -> None:
+    def log_request(self, *_args: t.Any) -> None:
         """Say nothing."""
 
 

@@ -38,7 +38,7 @@ def states(lay: Layout) -> dict[str, tuple[Process | None, bool]]:
 
 def healthy(lay: Layout) -> bool:
     """Whether every server runs and answers, and Vault is unsealed."""
-    if not lay.env.exists() or not all(alive for _, alive in states(lay).values()):
+    if not lay.env.exists() or not all(alive for _process, alive in states(lay).values()):
         return False
     env = read_env(lay)
     try:

@@ -266,7 +266,7 @@ class Handler(BaseHTTPRequestHandler):
         except (ValueError, TypeError, AttributeError) as exc:
             self._send((400, json.dumps({"error": str(exc)}).encode()), "application/json")
 
-    def log_message(self, *_: t.Any) -> None:
+    def log_message(self, *_args: t.Any) -> None:
         """Say nothing."""
 
     def _target(self) -> tuple[str, str, View | None]:

@@ -13,7 +13,7 @@ def free_ports(count: int) -> list[int]:
     """``count`` different ports that nobody listens on. Held together until all are known, so that none comes twice."""
     held = []
     try:
-        for _ in range(count):
+        for _port in range(count):
             one = socket.socket()
             one.bind(("127.0.0.1", 0))
             held.append(one)

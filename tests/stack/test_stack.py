@@ -312,7 +312,7 @@ def test_aws_faults(stack: Stack) -> None:
 @pytest.mark.parametrize("kind", ["identity", "pkcs7", "rsa2048"])
 def test_ec2_login(stack: Stack, instance: str, kind: str) -> None:
     """Each form of the proof logs in, and again with the same nonce; another nonce is refused."""
-    for _ in range(2):
+    for _attempt in range(2):
         answer = login(stack, ec2_body(stack, instance, kind))
         assert answer.status == 200, answer.errors
     assert "client nonce mismatch" in login(stack, ec2_body(stack, instance, kind, nonce="n-2")).errors
@@ -513,7 +513,7 @@ def test_interrupted_start(tmp_path: Path, number: signal.Signals) -> None:
             time.sleep(0.05)
         assert len(started) == 2
         up.send_signal(number)
-        _, said = up.communicate(timeout=30)
+        _stdout, said = up.communicate(timeout=30)
     assert (up.returncode, said) == (130, "stack: interrupted\n")
     assert not any(running(one) for one in started)
     assert recorded(lay.run) == []
@@ -540,7 +540,7 @@ def test_cache_keeps_only_what_is_whole(tmp_path: Path, monkeypatch: pytest.Monk
             cached(name, failing, movable)
         killed = tmp_path / "vaultfleet-aws" / f".{name}.killed"
         killed.mkdir()
-        for _ in range(2):
+        for _attempt in range(2):
             assert [path.name for path in cached(name, fine, movable).iterdir()] == ["whole"]
         assert not killed.exists()
     assert len(built) == 2

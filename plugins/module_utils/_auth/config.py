@@ -39,10 +39,6 @@ _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)  # STS API reference, 
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)  # the same
 
 
-def _secret() -> t.Any:
-    return dataclasses.field(default=None, repr=False)
-
-
 @dataclasses.dataclass(frozen=True)
 class LoginConfig:
     """What a login is, by Vault Agent's names; build it with ``from_options``.
@@ -56,14 +52,14 @@ class LoginConfig:
     region: str | None = None
     sts_endpoint: str = "auto"
     access_key: str | None = None
-    secret_key: str | None = _secret()
-    session_token: str | None = _secret()
+    secret_key: str | None = dataclasses.field(default=None, repr=False)
+    session_token: str | None = dataclasses.field(default=None, repr=False)
     profile: str | None = None
     header_value: str | None = None
     signature_type: str = "identity"
-    nonce: str | None = _secret()
+    nonce: str | None = dataclasses.field(default=None, repr=False)
     assume_role_arn: str | None = None
-    assume_role_external_id: str | None = _secret()
+    assume_role_external_id: str | None = dataclasses.field(default=None, repr=False)
     assume_role_session_name: str | None = None
     wrap_ttl: int = 0
 

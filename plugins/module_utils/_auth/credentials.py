@@ -13,13 +13,9 @@ import os
 import typing as t
 import urllib.request
 
-import botocore.config
-import botocore.credentials
-import botocore.exceptions
-import botocore.session
-
 from .config import LoginConfig
 from .errors import CredentialsError, Retry, redact
+from .lib_botocore import botocore
 
 # AWS's identity services: EC2, ECS, EKS Pod Identity (AWS SDKs guide, "IMDS" and "Container credential provider").
 LINK_LOCAL_HOSTS = ("169.254.169.254", "169.254.170.2", "169.254.170.23", "[fd00:ec2::254]", "[fd00:ec2::23]")

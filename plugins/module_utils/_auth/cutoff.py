@@ -16,8 +16,7 @@ import threading
 import typing as t
 import weakref
 
-import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from .lib_hvac import urllib3
 
 
 class Cutoff:
@@ -27,12 +26,12 @@ class Cutoff:
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         remember = self._sockets.add
 
-        class Plain(HTTPConnection):
+        class Plain(urllib3.connection.HTTPConnection):
             def connect(self) -> None:
                 super().connect()
                 remember(self.sock)
 
-        class Tls(HTTPSConnection):
+        class Tls(urllib3.connection.HTTPSConnection):
             def _new_conn(self) -> socket.socket:
                 made: socket.socket = super()._new_conn()
                 remember(made)  # bounds the TLS handshake too, which happens on this socket

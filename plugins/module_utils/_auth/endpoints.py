@@ -12,10 +12,9 @@ import re
 import typing as t
 from urllib.parse import urlsplit
 
-import botocore.loaders
-
 from .config import DEFAULT_REGION
 from .errors import ConfigError
+from .lib_botocore import botocore
 
 GLOBAL_HOST = "sts.amazonaws.com"  # of partition aws only; it lives in us-east-1 (AWS: "AWS STS Regions and endpoints")
 GLOBAL_REGION = "us-east-1"

@@ -9,13 +9,10 @@ from __future__ import annotations
 import base64
 import json
 
-import botocore.auth
-import botocore.awsrequest
-import botocore.credentials
-
 from .config import LoginConfig
 from .credentials import Credentials
 from .endpoints import StsTarget
+from .lib_botocore import botocore
 from .request import LoginRequest
 
 BODY = "Action=GetCallerIdentity&Version=2011-06-15"

@@ -15,12 +15,9 @@ import json
 import os
 import typing as t
 
-import botocore.exceptions
-import botocore.utils
-import urllib3
-
 from .credentials import new_session
 from .errors import MetadataError, Retry
+from .lib_botocore import botocore, urllib3
 
 _TOKEN_TTL = "300"  # noqa: S105 - seconds; one login needs it for a moment only
 _LARGEST = 65536  # bytes of one answer

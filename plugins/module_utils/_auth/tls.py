@@ -10,10 +10,9 @@ import os
 import ssl
 import typing as t
 
-import urllib3
-
 from .config import VaultConnection
 from .errors import ConfigError
+from .lib_hvac import urllib3
 
 _FILES = ("ca_cert", "ca_path", "client_cert", "client_key")
 

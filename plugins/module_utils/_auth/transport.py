@@ -16,14 +16,11 @@ import time
 import typing as t
 from urllib.parse import urljoin, urlsplit
 
-import requests
-import requests.adapters
-import requests.utils
-
 from . import tls
 from .config import VaultConnection
 from .cutoff import Cutoff
 from .errors import Retry, VaultError
+from .lib_hvac import requests
 from .version import VERSION
 
 LARGEST_ANSWER = 1024 * 1024  # bytes; an answer with a token has a few KiB

@@ -14,13 +14,10 @@ import re
 import time
 import typing as t
 
-import hvac
-import hvac.adapters
-import requests
-
 from . import clock, hints, retry, tls
 from .config import VaultConnection
 from .errors import Retry, VaultError, redact
+from .lib_hvac import hvac, requests
 from .request import LoginRequest
 from .token import Token, Wrapped, garbled, token_of_login, token_of_lookup, wrapped_of_login
 from .transport import Transport
