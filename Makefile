@@ -5,7 +5,8 @@
 # Any Python 3.11 or newer runs the tools; they choose the Python for the virtual environment themselves.
 HOST_PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-TOOL = $(or $(HOST_PYTHON),$(error Python 3.11 or newer is needed: none found on PATH)) -m tests.tools.
+PYTHON = $(or $(HOST_PYTHON),$(error Python 3.11 or newer is needed: none found on PATH))
+TOOL = $(PYTHON) -m tests.tools.
 RUN = $(TOOL)venv run
 
 .DEFAULT_GOAL := help
@@ -57,11 +58,11 @@ format: ## Format and fix what ruff can
 
 .PHONY: stack-up
 stack-up: ## Start Vault, AWS and instance metadata on loopback; see .stack/env
-	@$(HOST_PYTHON) -m tests.stack up
+	@$(PYTHON) -m tests.stack up
 
 .PHONY: stack-down
 stack-down: ## Stop them
-	@$(HOST_PYTHON) -m tests.stack down
+	@$(PYTHON) -m tests.stack down
 
 .PHONY: bench
 bench: ## Compare with the peers, side by side

@@ -31,7 +31,7 @@ def main(packages: list[str]) -> int:
             match = re.search(r"^# python: (\S+)( only)?$", source.read_text(), re.MULTILINE)
             python, only = match.groups() if match is not None else ("3.11", None)
             _compile(uv, source, python, only is not None, packages)
-    except ToolError as exc:
+    except (ToolError, OSError) as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     return 0

@@ -145,7 +145,7 @@ def main() -> int:
             outcome = _round(newest_core(), FAST)
         else:
             outcome = _round(newest_core(), {name: PARTS[name] for name in arguments.only or PARTS})
-    except ToolError as exc:
+    except (ToolError, OSError) as exc:
         print(f"error: {exc}", file=sys.stderr)
         outcome = Outcome(ok=False, counts=Counts(failed=1))
     except KeyboardInterrupt:

@@ -90,7 +90,7 @@ def main() -> int:
             print(folder)
         else:
             _become(arguments.command, venv_environment(folder))
-    except ToolError as exc:
+    except (ToolError, OSError) as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     return 0
