@@ -285,7 +285,7 @@ class Handler(BaseHTTPRequestHandler):
         # With a hop limit that is too low the connection stands, but the packet with the answer never arrives.
         deadline = time.monotonic() + DROP_SECONDS
         while view.switches["hop_limit"] and time.monotonic() < deadline:
-            readable, _, _ = select.select([self.connection], [], [], 0.2)
+            readable, _writable, _failed = select.select([self.connection], [], [], 0.2)
             if readable:
                 break
         self.close_connection = True
