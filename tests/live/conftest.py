@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,14 @@ def instance(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield name
     stack.imds_reset(name)
     stack.delete_accesslist(name)
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
 
 @pytest.fixture
