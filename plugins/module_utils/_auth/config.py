@@ -33,7 +33,7 @@ _IAM_ONLY = (
     "assume_role_session_name",
 )
 _EC2_ONLY = ("signature_type", "nonce")
-_LONGEST_NONCE = 128  # characters; the server refuses more (vault builtin/credential/aws/path_login.go)
+_LONGEST_NONCE = 128  # bytes; the server refuses more (vault builtin/credential/aws/path_login.go)
 _ROLE_ARN = re.compile(r"arn:[a-z0-9-]+:iam::\d{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)  # STS API reference, AssumeRole
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)  # the same
@@ -212,8 +212,8 @@ def _nonce(value: object) -> str:
             "is empty, which would switch off re-authentication of this instance for good",
             "give the nonce of the first login, or leave it out for a new one",
         )
-    if len(nonce) > _LONGEST_NONCE:
-        _fail("nonce", f"is longer than {_LONGEST_NONCE} characters", "the server refuses that: use a UUID")
+    if len(nonce.encode("utf-8", "replace")) > _LONGEST_NONCE:
+        _fail("nonce", f"is longer than {_LONGEST_NONCE} bytes", "the server refuses that: use a UUID")
     if not nonce.isprintable():
         _fail("nonce", "holds a control character", "remove it (a line break is often copied along)")
     return nonce

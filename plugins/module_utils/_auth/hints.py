@@ -129,16 +129,26 @@ ROWS: tuple[Hint, ...] = (
     ),
     Hint(
         "principal-not-bound",
-        r"does not belong to the role|is not bound to role",
+        r"IAM Principal .{1,2000} does not belong to the role|is not bound to role",
         Retry.PERMANENT,
         "the identity from {provider} is not in bound_iam_principal_arn of role {role}: add its ARN there, or use other"
-        " credentials",
+        " credentials; if its ARN is there, the IAM user or role was deleted and created again since: write role {role}"
+        " again",
     ),
     Hint(
-        "principal-recreated",
-        r"unique ID|unique_id|resolved_aws_unique_id|account ID .* does not match|client ID",
+        "renewal-not-bound",
+        r"no longer bound to ARN|role entry not found",
         Retry.PERMANENT,
-        "the IAM user or role was deleted and created again since the Vault role was written: write role {role} again",
+        "the Vault role that the token is of has changed or is gone (or the IAM user or role was deleted and created"
+        " again): log in again",
+        of_login=False,
+    ),
+    Hint(
+        "principal-lookup",
+        r"error looking up full ARN|error fetching (?:user|role) ",
+        Retry.TRANSIENT,
+        "Vault cannot look the identity up, which role {role} needs for its wildcard: allow iam:GetUser and iam:GetRole"
+        " to Vault's AWS identity",
     ),
     # --- ec2
     Hint(
@@ -169,6 +179,14 @@ ROWS: tuple[Hint, ...] = (
         "EC2 does not show the instance as running (yet): wait, or check that this is the instance it says it is",
     ),
     Hint(
+        "config-client",
+        r"NoCredentialProviders|could not compile valid credential|could not (?:obtain|configure) \w+ client"
+        r"|error getting configuration|unable to fetch configuration",
+        Retry.PERMANENT,
+        "Vault has no AWS credentials of its own, with which it would look the instance up: write them to"
+        " auth/{mount}/config/client, or run Vault with an instance role",
+    ),
+    Hint(
         "instance-client",
         r"unable to fetch client|default client is for account",
         Retry.PERMANENT,
@@ -186,6 +204,13 @@ ROWS: tuple[Hint, ...] = (
         r"(?:does not belong|does not satisfy|constraint on role|belong to the role)",
         Retry.PERMANENT,
         "the instance is outside what role {role} is bound to: compare the role's bound_* parameters with the instance",
+    ),
+    Hint(
+        "role-tag",
+        r"missing tag with key|role on the tag|role tag is|policies on the role tag|verify the role tag",
+        Retry.PERMANENT,
+        "role {role} demands a role tag on the instance: set the tag that its role_tag names, with a value that"
+        " auth/{mount}/role/{role}/tag made for this instance",
     ),
     Hint(
         "document-signature",
@@ -235,12 +260,6 @@ ROWS: tuple[Hint, ...] = (
         r"namespace not found|no such namespace",
         Retry.PERMANENT,
         "check namespace",
-    ),
-    Hint(
-        "config-client",
-        r"backend (?:not configured|configuration)|unable to fetch configuration",
-        Retry.PERMANENT,
-        "write auth/{mount}/config/client on the server first",
     ),
     Hint(
         "missing-values",
