@@ -16,7 +16,6 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.login import 
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.request import LoginRequest
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Token
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Login, Vault
-
 from tests.stack.handle import Stack
 
 Proof = Callable[[bool], LoginRequest]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import (
     ConfigError,
     MetadataError,
@@ -16,7 +17,6 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import
     VaultError,
 )
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Standing
-
 from tests.live.core import client, ec2, log, token_of
 from tests.stack.handle import Stack
 
@@ -94,7 +94,7 @@ def test_role_migrate(stack: Stack, instance: str) -> None:
 def test_role_once(stack: Stack, instance: str) -> None:
     """A role may allow an instance one login: the next is refused even with the right nonce."""
     done = log(stack, ec2(role="node-once"))
-    with pytest.raises(VaultError, match="reauthentication is disabled.*one login only") as caught:
+    with pytest.raises(VaultError, match=r"reauthentication is disabled.*one login only") as caught:
         log(stack, ec2(role="node-once", nonce=done.nonce))
     assert f"identity-accesslist/{instance}" in caught.value.hint
 
@@ -152,9 +152,7 @@ def test_hop_limit(stack: Stack, instance: str) -> None:
     assert log(stack, ec2()).identity.instance_id == instance
 
 
-def test_version_1_can_be_forbidden(
-    stack: Stack, instance: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_version_1_can_be_forbidden(stack: Stack, instance: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """AWS_EC2_METADATA_V1_DISABLED keeps a hop limit from being answered with the weaker version."""
     stack.imds(instance, hop_limit=True, v1=True)
     monkeypatch.setenv("AWS_EC2_METADATA_V1_DISABLED", "true")

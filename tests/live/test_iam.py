@@ -15,14 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, CredentialsError, Retry
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.login import LoggedIn
-
 from tests.live.core import client, iam, keys, log, static, token_of
 from tests.stack.handle import Stack
 
-PROJECT = Path(__file__).parents[2]
+MODULE_UTILS = Path(__file__).parents[2] / "plugins" / "module_utils"
 Prepare = Callable[[Stack, pytest.MonkeyPatch, Path], LoginConfig]
 
 
@@ -160,7 +160,9 @@ def test_assume_role_refused(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> N
     before = stack.logins()
     for given in ({}, {"assume_role_external_id": "a-wrong-one"}):
         with pytest.raises(CredentialsError, match="trust policy") as caught:
-            log(stack, static(stack, role="app-external", assume_role_arn=stack.env["STACK_EXTERNAL_ROLE_ARN"], **given))
+            log(
+                stack, static(stack, role="app-external", assume_role_arn=stack.env["STACK_EXTERNAL_ROLE_ARN"], **given)
+            )
         assert stack.env["STACK_EXTERNAL_ROLE_ARN"] in str(caught.value)
         assert "AccessDenied" in caught.value.server
         assert "a-wrong-one" not in str(caught.value)
@@ -171,7 +173,7 @@ def test_assume_role_refused(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> N
 def test_no_credentials(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing anywhere is an error of its own, and no login; so is a profile that does not exist."""
     before = stack.logins()
-    with pytest.raises(CredentialsError, match="no AWS credentials found.*access_key"):
+    with pytest.raises(CredentialsError, match=r"no AWS credentials found.*access_key"):
         log(stack, iam(stack))
     with pytest.raises(CredentialsError, match="profile 'nobody' does not exist"):
         log(stack, iam(stack, profile="nobody"))
@@ -254,7 +256,7 @@ def test_sdk_settings_have_no_say(stack: Stack, monkeypatch: pytest.MonkeyPatch,
 
 
 def calls_of_a_login(stack: Stack) -> Counter[str]:
-    """The AWS calls that one login makes: only those of the server, which forwards the request (twice, as it is built)."""
+    """The AWS calls that one login makes: the server's only, which forwards the request more than once."""
     before = Counter(stack.aws_calls())
     assert log(stack, static(stack)).identity.region == "us-east-1"
     made = Counter(stack.aws_calls()) - before
@@ -323,7 +325,7 @@ def test_user_agent(stack: Stack) -> None:
 def test_plain_library(stack: Stack) -> None:
     """The core works under another package name, in a process that never imports ansible."""
     mine = keys(stack)
-    program = """
+    program = textwrap.dedent("""
         import os, sys
         from _auth.config import LoginConfig, VaultConnection
         from _auth.login import log_in
@@ -336,10 +338,9 @@ def test_plain_library(stack: Stack) -> None:
         print(done.identity.arn, done.login.token.ttl > 0)
         print(repr(done), repr(vault), repr(done.login), repr(done.login.token))
         print("TOKEN", done.login.token.client_token)
-    """
+    """)
     run = subprocess.run(
-        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, sys.argv[1])\n{textwrap.dedent(program)}"]
-        + [str(PROJECT / "plugins" / "module_utils")],
+        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, sys.argv[1])\n{program}", str(MODULE_UTILS)],
         env={
             "HOME": os.environ["HOME"],
             "ADDR": stack.env["VAULT_ADDR"],

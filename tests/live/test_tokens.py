@@ -11,11 +11,11 @@ import time
 import typing as t
 
 import pytest
+
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import Retry, VaultError
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Token
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Standing, Vault
-
 from tests.live.core import client, log, static, token_of
 from tests.stack.handle import Stack
 
@@ -61,12 +61,12 @@ def test_lookup_renew_revoke(stack: Stack, vault: Vault) -> None:
 
 
 def test_gone_and_forbidden_look_alike(stack: Stack, vault: Vault) -> None:
-    """This server's 403 is the same for a revoked token and a forbidden lookup, so only age tells what it means."""
+    """A revoked token and a forbidden lookup are both a 403, so only a token's age tells what it means."""
     token, silent = login(stack), login(stack, "web-nolookup")
     vault.revoke_self(token.client_token)
     answers = [stack.vault.call("GET", "auth/token/lookup-self", token=one.client_token) for one in (token, silent)]
     assert answers[0].status == answers[1].status == 403
-    assert answers[0].errors == answers[1].errors
+    assert all("permission denied" in answer.errors for answer in answers)
     assert vault.standing(silent)[0] is Standing.GONE
     assert vault.standing(token, fresh=True)[0] is Standing.UNKNOWN
 
@@ -162,7 +162,7 @@ def test_planted_wrapping_token(stack: Stack, vault: Vault) -> None:
     """A wrapping token that was made elsewhere is not unwrapped: it stays whole for those who look into it."""
     planted = log(stack, static(stack, wrap_ttl=60, mount_path="aws-open")).login.wrapped
     assert planted is not None
-    with pytest.raises(VaultError, match="made at auth/aws-open/login, not at auth/aws/login.*treat what it wrapped"):
+    with pytest.raises(VaultError, match=r"made at auth/aws-open/login, not at auth/aws/login.*treat what it wrapped"):
         vault.unwrap(planted.token, "auth/aws/login")
     assert vault.unwrap(planted.token, "auth/aws-open/login")["auth"]["client_token"]
 
