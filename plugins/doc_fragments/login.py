@@ -126,3 +126,137 @@ options:
       - Seconds, or a duration such as V(5m).
     type: str
 """
+
+    # Where a lookup finds the options, beside its keywords.
+    PLUGINS = r"""
+options:
+  type:
+    vars:
+      - name: vaultfleet_aws_type
+    ini:
+      - section: vaultfleet_aws
+        key: type
+    env:
+      - name: VAULTFLEET_AWS_TYPE
+  role:
+    vars:
+      - name: vaultfleet_aws_role
+    ini:
+      - section: vaultfleet_aws
+        key: role
+    env:
+      - name: VAULTFLEET_AWS_ROLE
+  mount_path:
+    vars:
+      - name: vaultfleet_aws_mount_path
+    ini:
+      - section: vaultfleet_aws
+        key: mount_path
+    env:
+      - name: VAULTFLEET_AWS_MOUNT_PATH
+  region:
+    vars:
+      - name: vaultfleet_aws_region
+    ini:
+      - section: vaultfleet_aws
+        key: region
+    env:
+      - name: VAULTFLEET_AWS_REGION
+  sts_endpoint:
+    vars:
+      - name: vaultfleet_aws_sts_endpoint
+    ini:
+      - section: vaultfleet_aws
+        key: sts_endpoint
+    env:
+      - name: VAULTFLEET_AWS_STS_ENDPOINT
+  access_key:
+    vars:
+      - name: vaultfleet_aws_access_key
+    ini:
+      - section: vaultfleet_aws
+        key: access_key
+    env:
+      - name: VAULTFLEET_AWS_ACCESS_KEY
+  secret_key:
+    vars:
+      - name: vaultfleet_aws_secret_key
+    ini:
+      - section: vaultfleet_aws
+        key: secret_key
+    env:
+      - name: VAULTFLEET_AWS_SECRET_KEY
+  session_token:
+    vars:
+      - name: vaultfleet_aws_session_token
+    ini:
+      - section: vaultfleet_aws
+        key: session_token
+    env:
+      - name: VAULTFLEET_AWS_SESSION_TOKEN
+  profile:
+    vars:
+      - name: vaultfleet_aws_profile
+    ini:
+      - section: vaultfleet_aws
+        key: profile
+    env:
+      - name: VAULTFLEET_AWS_PROFILE
+  header_value:
+    vars:
+      - name: vaultfleet_aws_header_value
+    ini:
+      - section: vaultfleet_aws
+        key: header_value
+    env:
+      - name: VAULTFLEET_AWS_HEADER_VALUE
+      - name: ANSIBLE_HASHI_VAULT_AWS_IAM_SERVER_ID
+  signature_type:
+    vars:
+      - name: vaultfleet_aws_signature_type
+    ini:
+      - section: vaultfleet_aws
+        key: signature_type
+    env:
+      - name: VAULTFLEET_AWS_SIGNATURE_TYPE
+  nonce:
+    vars:
+      - name: vaultfleet_aws_nonce
+    ini:
+      - section: vaultfleet_aws
+        key: nonce
+    env:
+      - name: VAULTFLEET_AWS_NONCE
+  assume_role_arn:
+    vars:
+      - name: vaultfleet_aws_assume_role_arn
+    ini:
+      - section: vaultfleet_aws
+        key: assume_role_arn
+    env:
+      - name: VAULTFLEET_AWS_ASSUME_ROLE_ARN
+  assume_role_external_id:
+    vars:
+      - name: vaultfleet_aws_assume_role_external_id
+    ini:
+      - section: vaultfleet_aws
+        key: assume_role_external_id
+    env:
+      - name: VAULTFLEET_AWS_ASSUME_ROLE_EXTERNAL_ID
+  assume_role_session_name:
+    vars:
+      - name: vaultfleet_aws_assume_role_session_name
+    ini:
+      - section: vaultfleet_aws
+        key: assume_role_session_name
+    env:
+      - name: VAULTFLEET_AWS_ASSUME_ROLE_SESSION_NAME
+  wrap_ttl:
+    vars:
+      - name: vaultfleet_aws_wrap_ttl
+    ini:
+      - section: vaultfleet_aws
+        key: wrap_ttl
+    env:
+      - name: VAULTFLEET_AWS_WRAP_TTL
+"""

@@ -11,8 +11,8 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound
-from ansible.module_utils.parsing.convert_bool import boolean
 
+from ._auth import environment
 from ._auth.config import LoginConfig, VaultConnection
 from ._auth.errors import ConfigError
 
@@ -30,23 +30,12 @@ def _environment(*names: str) -> str:
     raise AnsibleFallbackNotFound
 
 
-def _validate_certs_environment(*_names: str) -> bool:
-    """Fallback for validate_certs: our own variable and community.hashi_vault's, else the opposite of *_SKIP_VERIFY."""
-    for name in ("VAULTFLEET_AWS_VALIDATE_CERTS", "ANSIBLE_HASHI_VAULT_VALIDATE_CERTS"):
-        if os.environ.get(name):
-            return _boolean(name)
-    for name in ("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY"):
-        if os.environ.get(name):
-            return not _boolean(name)
-    raise AnsibleFallbackNotFound
-
-
-def _boolean(name: str) -> bool:
-    try:
-        return bool(boolean(os.environ[name]))
-    except TypeError:
-        # Not a word for either: certificates stay checked, and judging the option says what is wrong.
-        return name.endswith("VALIDATE_CERTS")
+def _validate_certs() -> bool:
+    """Fallback for validate_certs."""
+    said = environment.validate_certs()
+    if said is None:
+        raise AnsibleFallbackNotFound
+    return said
 
 
 def _option(name: str, *variables: str, **spec: t.Any) -> dict[str, t.Any]:
@@ -95,7 +84,7 @@ CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
     "ca_path": _option("ca_path", *_vault_variables("CAPATH"), type="path"),
     "client_cert": _option("client_cert", *_vault_variables("CLIENT_CERT"), type="path"),
     "client_key": _option("client_key", *_vault_variables("CLIENT_KEY"), type="path", no_log=False),
-    "validate_certs": {"type": "bool", "default": True, "fallback": (_validate_certs_environment, [])},
+    "validate_certs": {"type": "bool", "default": True, "fallback": (_validate_certs, [])},
     "tls_server_name": _option("tls_server_name", *_vault_variables("TLS_SERVER_NAME")),
     "timeout": _option("timeout", *_vault_variables("CLIENT_TIMEOUT"), "ANSIBLE_HASHI_VAULT_TIMEOUT", default="30s"),
     "retries": _option("retries", *_vault_variables("MAX_RETRIES"), type="int", default=3),
@@ -123,20 +112,10 @@ def vault_connection(params: t.Mapping[str, t.Any]) -> VaultConnection:
     return VaultConnection.from_options(_part(VaultConnection, params))
 
 
-def connection_warnings(connection: VaultConnection, params: t.Mapping[str, t.Any]) -> list[str]:
+def connection_warnings(connection: VaultConnection) -> list[str]:
     """What a user should know about a connection that works but does not protect."""
-    warnings = []
-    if not params["validate_certs"]:
-        try:
-            switched_off = not _validate_certs_environment()
-        except AnsibleFallbackNotFound:
-            switched_off = False
-        if switched_off:
-            warnings.append(
-                "The environment switches TLS checks off (VAULT_SKIP_VERIFY or its like): anybody on the way to"
-                f" {connection.url} can take the token. Set ca_cert instead."
-            )
-    return warnings
+    switched_off = not connection.validate_certs and environment.validate_certs() is False
+    return [environment.warning(connection.url)] if switched_off else []
 
 
 def _part(cls: type[LoginConfig] | type[VaultConnection], params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

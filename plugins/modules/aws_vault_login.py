@@ -299,7 +299,7 @@ def main() -> None:
             module.fail_json(msg=missing_required_lib(library), exception=missing)
     try:
         connection = _options.vault_connection(module.params)
-        for warning in _options.connection_warnings(connection, module.params):
+        for warning in _options.connection_warnings(connection):
             module.warn(warning)
         place = Sink.from_options("sink", module.params["sink"]) if module.params["sink"] else None
         if module.params["state"] == "absent":

@@ -35,6 +35,7 @@ _IAM_ONLY = (
 _EC2_ONLY = ("signature_type", "nonce")
 _LONGEST_NONCE = 128  # bytes; the server refuses more (vault builtin/credential/aws/path_login.go)
 _ROLE_ARN = re.compile(r"arn:[a-z0-9-]+:iam::\d{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
+_HOST_NAME = r"(?=.{1,253}\Z)[\w-]{1,63}(\.[\w-]{1,63})*\.?"  # the lengths of RFC 1035
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)  # STS API reference, AssumeRole
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)  # the same
 
@@ -231,7 +232,7 @@ def _split_url(option: str, value: object, example: str) -> SplitResult:
         _fail(option, "is not a URL", hint)
     if parts.scheme not in ("http", "https") or not host or port == 0:
         _fail(option, "is not an http or https URL with a host", hint)
-    if not re.fullmatch(r"[0-9a-f:.]+(%[\w.-]+)?" if ":" in host else r"[\w-]+(\.[\w-]+)*\.?", host):
+    if not re.fullmatch(r"[0-9a-f:.]+(%[\w.-]+)?" if ":" in host else _HOST_NAME, host):
         _fail(option, "has a host that is none", hint)
     if parts.username is not None or parts.password is not None:
         _fail(option, "holds a user name or password", hint)

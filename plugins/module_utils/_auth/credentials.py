@@ -37,12 +37,16 @@ class Credentials:
         return (self.secret_key, self.session_token)
 
 
-def new_session(profile: str | None = None) -> botocore.session.Session:
-    """Return a botocore session; an explicit ``profile`` beats environment keys (botocore's own rule)."""
+def quiet_botocore() -> None:
+    """Keep botocore from logging at DEBUG: canonical requests and STS answers, session tokens included."""
     logger = logging.getLogger("botocore")
     if logger.level == logging.NOTSET:
-        # At DEBUG botocore logs canonical requests and STS answers, session tokens included.
         logger.setLevel(logging.INFO)
+
+
+def new_session(profile: str | None = None) -> botocore.session.Session:
+    """Return a botocore session; an explicit ``profile`` beats environment keys (botocore's own rule)."""
+    quiet_botocore()
     return botocore.session.Session(profile=profile)
 
 
@@ -162,7 +166,14 @@ def _assume_role(
 
 
 def _chain_error(error: Exception) -> CredentialsError:
-    transient = isinstance(error, (botocore.exceptions.HTTPClientError, botocore.exceptions.MetadataRetrievalError))
+    transient = isinstance(
+        error,
+        (
+            botocore.exceptions.HTTPClientError,
+            botocore.exceptions.ConnectionError,
+            botocore.exceptions.MetadataRetrievalError,
+        ),
+    )
     return CredentialsError(
         "AWS credentials could not be had",
         server=redact(f"{type(error).__name__}: {error}"),

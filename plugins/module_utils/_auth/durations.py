@@ -33,9 +33,9 @@ def parse_duration(option: str, value: object, *, minimum: int = 0) -> int:
     else:
         raise ConfigError(option, f"{text[:40]!r} is not a duration", hint=_hint())
     if seconds != int(seconds):
-        raise ConfigError(option, f"{text!r} is not in whole seconds", hint=_hint())
+        raise ConfigError(option, f"{text[:40]!r} is not in whole seconds", hint=_hint())
     if seconds < minimum or seconds > _LONGEST:
-        raise ConfigError(option, f"{text!r} is outside {minimum} seconds to ten years", hint=_hint())
+        raise ConfigError(option, f"{text[:40]!r} is outside {minimum} seconds to ten years", hint=_hint())
     return int(seconds)
 
 

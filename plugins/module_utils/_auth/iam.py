@@ -10,7 +10,7 @@ import base64
 import json
 
 from .config import LoginConfig
-from .credentials import Credentials
+from .credentials import Credentials, quiet_botocore
 from .endpoints import StsTarget
 from .lib_botocore import botocore
 from .request import LoginRequest
@@ -25,6 +25,7 @@ def login_request(config: LoginConfig, credentials: Credentials, target: StsTarg
     Only what must be signed is there: the server refuses other ``X-Amz-*`` headers, and a forwarded ``Accept`` would
     change the form of STS's answer (Vault's builtin/credential/aws/path_login.go).
     """
+    quiet_botocore()
     headers = {
         "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
         "Content-Length": str(len(BODY)),
@@ -35,14 +36,14 @@ def login_request(config: LoginConfig, credentials: Credentials, target: StsTarg
     request = botocore.awsrequest.AWSRequest(method="POST", url=target.url, data=BODY.encode(), headers=headers)
     keys = botocore.credentials.Credentials(credentials.access_key, credentials.secret_key, credentials.session_token)
     botocore.auth.SigV4Auth(keys, "sts", target.region).add_auth(request)
-    signed = {name: [value] for name, value in request.headers.items()}
+    signed = _base64(json.dumps({name: [value] for name, value in request.headers.items()}))
     return LoginRequest(
         body={
             "role": config.role,
             "iam_http_request_method": "POST",
             "iam_request_url": _base64(target.url),
             "iam_request_body": _base64(BODY),
-            "iam_request_headers": _base64(json.dumps(signed)),
+            "iam_request_headers": signed,
         },
         facts={
             "role": config.role,
@@ -50,7 +51,7 @@ def login_request(config: LoginConfig, credentials: Credentials, target: StsTarg
             "region": target.region,
             "sts_host": target.host,
         },
-        secrets=credentials.secrets(),
+        secrets=(*credentials.secrets(), signed),  # whoever has these headers can log in with them for 15 minutes
     )
 
 

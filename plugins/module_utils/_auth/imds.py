@@ -88,6 +88,10 @@ def _service() -> _Service:
         timeout = float(session.get_config_variable("metadata_service_timeout"))
         attempts = int(session.get_config_variable("metadata_service_num_attempts"))
         v1 = not session.get_config_variable("ec2_metadata_v1_disabled")
+        if timeout <= 0:
+            raise ValueError(f"a timeout of {timeout:g} s")
+        if url and not str(url).startswith(("http://", "https://")):
+            raise ValueError(f"{url!r} is no http URL")
     except (ValueError, TypeError, botocore.exceptions.BotoCoreError) as e:
         raise MetadataError(f"a metadata setting of the AWS configuration is wrong: {e}", hint="correct it") from None
     default = botocore.utils.METADATA_BASE_URL_IPv6 if mode == "ipv6" else botocore.utils.METADATA_BASE_URL
@@ -192,6 +196,7 @@ def _request(
                 ) from None
         else:
             if len(body) > _LARGEST:
+                answer.close()
                 raise MetadataError(f"the metadata service's answer is over {_LARGEST} bytes", hint=_wrong_service())
             if answer.status < 500 or not left:
                 return answer.status, body

@@ -18,7 +18,7 @@ import typing as t
 
 from . import clock, sink
 from .config import LoginConfig, VaultConnection
-from .errors import SinkError, VaultError
+from .errors import SinkError
 from .sink import Sink
 from .token import Token
 from .vault import Standing, Vault
@@ -96,7 +96,7 @@ def keep(place: Sink, token: Token, config: LoginConfig, connection: VaultConnec
             role=config.role,
             type=config.type,
             expires_at=None if token.ttl == 0 else round(time.time() + left, 3),
-            trusted=_cannot_be_asked(token, vault),
+            trusted=not vault.tells_of(token),
         )
         # The record first: without room for it, the old token stays in place with the old record.
         sink.write(_record_place(place), json.dumps(dataclasses.asdict(record), sort_keys=True, indent=1) + "\n")
@@ -142,13 +142,6 @@ def check_origin(place: Sink, record: Record | None, connection: VaultConnection
 
 def _record_place(place: Sink) -> Sink:
     return Sink(f"{place.path}.meta")  # of the writer, whoever owns the sink
-
-
-def _cannot_be_asked(token: Token, vault: Vault) -> bool:
-    try:
-        return vault.standing(token, fresh=True)[0] is Standing.UNKNOWN
-    except VaultError:
-        return False  # the server is away at the moment; the next run asks
 
 
 def read_record(path: str) -> Record | None:

@@ -11,6 +11,8 @@ import os
 import typing as t
 import uuid
 
+import botocore.exceptions
+
 from . import ec2, iam
 from .config import LoginConfig
 from .credentials import Credentials, find_credentials, new_session
@@ -68,7 +70,10 @@ def signing_target(config: LoginConfig) -> StsTarget:
 def _detect_region(config: LoginConfig) -> str:
     """The region of environment, then AWS configuration, then instance metadata (as HashiCorp's clients order them)."""
     # botocore knows AWS_DEFAULT_REGION only; the other SDKs, and AWS's own services, set AWS_REGION.
-    region = os.environ.get("AWS_REGION") or new_session(config.profile).get_config_variable("region")
+    try:
+        region = os.environ.get("AWS_REGION") or new_session(config.profile).get_config_variable("region")
+    except botocore.exceptions.BotoCoreError as e:
+        raise ConfigError("region", f"auto cannot read the AWS configuration: {e}", hint="correct it") from None
     if region:
         return str(region)
     try:

@@ -171,7 +171,8 @@ def _remove_leftovers(directory: int, name: str) -> None:
     """Remove what writers of this sink that were killed left behind, not what a live one is writing."""
     for entry in os.listdir(directory):
         if entry.startswith(f".{name}.tmp-") and _TEMPORARY.search(entry):
-            with contextlib.suppress(FileNotFoundError):
+            # One that another user planted, or a directory, must not keep the token from being written.
+            with contextlib.suppress(OSError):
                 found = os.stat(entry, dir_fd=directory, follow_symlinks=False)
                 if time.time() - found.st_mtime > _LEFTOVER_AGE:
                     os.unlink(entry, dir_fd=directory)
@@ -185,6 +186,8 @@ def _directory(path: str) -> t.Iterator[tuple[int, str]]:
         descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | _FOLLOW_NOT)
     except OSError as e:
         hint = "create it first, with a mode that lets only its users in" if isinstance(e, FileNotFoundError) else ""
+        if os.path.islink(parent):
+            hint = f"it is a symbolic link: give {os.path.realpath(parent)}"
         raise SinkError(f"cannot open the directory {parent}", server=str(e.strerror), hint=hint) from None
     try:
         yield descriptor, name
@@ -243,7 +246,7 @@ def _mode(option: str, value: object) -> int:
 
 def _owner(option: str, value: object) -> int:
     if str(value).isdecimal():
-        return int(str(value))
+        return _id(option, str(value))
     try:
         return pwd.getpwnam(str(value)).pw_uid
     except (KeyError, ValueError):
@@ -252,9 +255,16 @@ def _owner(option: str, value: object) -> int:
         ) from None
 
 
+def _id(option: str, text: str) -> int:
+    number = int(text[:20])
+    if number >= 2**32 - 1:  # which the kernel reads as "leave it"
+        raise ConfigError(option, f"{text[:20]} is not an id", hint="give a name, or an id below 4294967295")
+    return number
+
+
 def _group(option: str, value: object) -> int:
     if str(value).isdecimal():
-        return int(str(value))
+        return _id(option, str(value))
     try:
         return grp.getgrnam(str(value)).gr_gid
     except (KeyError, ValueError):

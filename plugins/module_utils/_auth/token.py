@@ -13,6 +13,7 @@ import typing as t
 from .errors import VaultError
 
 Answer = t.Mapping[str, t.Any]
+_LONGEST = 10**10  # seconds; Vault's own durations end at 292 years
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +113,6 @@ def _text(block: Answer, key: str) -> str:
 
 
 def _seconds(block: Answer, key: str, value: t.Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0 or value > 2**40:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0 or value > _LONGEST:
         raise garbled(f"has a {key} that is not a number")
     return value

@@ -113,8 +113,9 @@ class Transport(requests.Session):
 
     def _redirect(self, response: requests.Response, url: str) -> str:
         """Return the URL that a redirect leads to, if it may be followed with the same method, body and token."""
-        target = urljoin(url, response.headers.get("Location", ""))
+        target = ""
         try:
+            target = urljoin(url, response.headers.get("Location", ""))
             before, after = urlsplit(url), urlsplit(target)
             host, port = after.hostname, after.port
         except ValueError:

@@ -121,6 +121,13 @@ class Vault:
             time.sleep(_SETTLING)
         raise AssertionError("unreachable: the last round returns or raises")
 
+    def tells_of(self, token: Token) -> bool:
+        """Whether lookup-self works for ``token``, which was just handed out; True if the server is away right now."""
+        try:
+            return self.standing(token, fresh=True)[0] is not Standing.UNKNOWN
+        except VaultError:
+            return True
+
     def renew_self(self, token: str, increment: int = 0) -> Token:
         """Renew ``token``; increment: seconds, 0 for the role's default. Raises VaultError."""
 

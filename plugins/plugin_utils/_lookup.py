@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From the lookup's options to an answer: shared by the run, made for this lookup alone, or read from a sink.
+
+Private to this collection.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import time
+import typing as t
+
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock, sink
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig, VaultConnection
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.durations import parse_duration
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, SinkError, VaultError
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._cleanup import clean_up_after_the_dead
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._shared import FRONT_END, Wish, shared_login
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._store import Store, StoreError, is_new, open_store
+
+Options = t.Mapping[str, t.Any]
+Warn = t.Callable[[str], t.Any]
+
+
+def known(given: t.Iterable[str], definitions: t.Mapping[str, t.Any]) -> None:
+    """Refuse keywords that are no options, which Ansible would pass over in silence. Raises ConfigError."""
+    names = {name for name in definitions if name != "_terms"}
+    names |= {alias for definition in definitions.values() for alias in definition.get("aliases") or ()}
+    for name in given:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            raise ConfigError(name, "is not an option", hint=f"did you mean {near[0]}?" if near else "remove it")
+
+
+def answer(options: Options, warn: Warn) -> t.Any:
+    """Return the token, or the whole answer, that ``options`` ask for. Raises LoginError."""
+    found = _from_sink(options, warn) if options["sink"] else _by_login(options, warn)
+    return found if options["return"] == "login" else found["auth"]["client_token"]
+
+
+def _by_login(options: Options, warn: Warn) -> dict[str, t.Any]:
+    wish = _wish(options)
+    store = _store(warn) if options["cache"] == "run" else None
+    if store is None:
+        return _alone(wish)
+    try:
+        return shared_login(wish, store)
+    except StoreError as e:
+        raise ConfigError(
+            "cache", str(e), hint="make room or remove what is in the way, or set cache to none"
+        ) from None
+
+
+def _wish(options: Options) -> Wish:
+    config = LoginConfig.from_options(_part(LoginConfig, options))
+    if config.wrap_ttl and options["cache"] != "none":
+        raise ConfigError("wrap_ttl", "a wrapping token is for one use and cannot be shared", hint="set cache to none")
+    if config.wrap_ttl and options["return"] != "login":
+        raise ConfigError("wrap_ttl", "there is no token in a wrapped answer", hint="set return to login")
+    if config.type == "ec2" and not config.nonce:
+        raise ConfigError(
+            "nonce",
+            "is missing: a second run with a new one would lock this controller out",
+            hint="give the nonce of the first login, or read an agent's token with sink",
+        )
+    return Wish(
+        config=config,
+        connection=VaultConnection.from_options(_part(VaultConnection, options)),
+        min_ttl=parse_duration("min_ttl", options["min_ttl"]),
+        check_interval=parse_duration("check_interval", options["check_interval"]),
+        patience=parse_duration("cache_timeout", options["cache_timeout"], minimum=1),
+        revoke=options["revoke"],
+    )
+
+
+def _store(warn: Warn) -> Store | None:
+    """The run's store, or None with a warning where there can be none; the first to come tidies up after the dead."""
+    try:
+        new = is_new()
+        store = open_store()
+        for failure in clean_up_after_the_dead() if new else ():
+            warn(f"vault_aws_token: a token of an earlier run could not be revoked: {failure}")
+    except StoreError as e:
+        warn(f"vault_aws_token: {e}. Tokens cannot be shared, so each lookup logs in.")
+        return None
+    return store
+
+
+def _alone(wish: Wish) -> dict[str, t.Any]:
+    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.login import check, log_in
+    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Vault
+
+    check(wish.config)
+    vault = Vault(wish.connection, FRONT_END)
+    try:
+        return log_in(wish.config, vault).login.answer
+    finally:
+        vault.close()
+
+
+def _from_sink(options: Options, warn: Warn) -> dict[str, t.Any]:
+    """The token in a file that somebody else keeps fresh. Raises SinkError if it is missing or does not work."""
+    path = options["sink"]
+    token = (sink.read(path) or "").strip()
+    if not token or not token.isprintable():
+        raise SinkError(f"sink: there is no token in {path}", hint="see whether the agent that keeps it runs")
+    ends = _recorded_end(path)
+    if ends is not None and ends <= time.time():
+        raise SinkError(f"sink: the token in {path} has ended", hint="log in anew, or see whether its agent runs")
+    interval = parse_duration("check_interval", options["check_interval"])
+    if options["url"] and interval:
+        connection = VaultConnection.from_options(_part(VaultConnection, options))
+        _check_sink(path, token, connection, interval, _store(warn) if options["cache"] == "run" else None)
+    return {"auth": {"client_token": token}}
+
+
+def _check_sink(path: str, token: str, connection: VaultConnection, interval: int, store: Store | None) -> None:
+    parts = [path, token, connection.url, connection.namespace]
+    name = "sink-" + hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    last = (store.read(name) or {}).get("checked") if store else None
+    if isinstance(last, float) and 0 <= clock.now() - last < interval:
+        return
+    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Vault
+
+    vault = Vault(connection, FRONT_END)
+    try:
+        vault.lookup_self(token)
+    except VaultError as e:
+        if e.status != 403:
+            raise
+        raise SinkError(
+            f"sink: the server refuses the token in {path}",
+            server=e.server,
+            hint="it is revoked or has ended: see whether its agent runs; if its policies only forbid lookup-self, set"
+            " check_interval to 0",
+        ) from None
+    finally:
+        vault.close()
+    if store:
+        store.write(name, {"checked": clock.now()})
+
+
+def _recorded_end(path: str) -> float | None:
+    """When the token ends, if M(aws_vault_login) wrote it and so left a record beside it; seconds since the epoch."""
+    try:
+        ends = json.loads(sink.read(f"{path}.meta") or "{}").get("expires_at")
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return float(ends) if isinstance(ends, (int, float)) else None
+
+
+def _part(cls: type[LoginConfig] | type[VaultConnection], options: Options) -> dict[str, t.Any]:
+    return {field.name: options[field.name] for field in dataclasses.fields(cls) if options.get(field.name) is not None}

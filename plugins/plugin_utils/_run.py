@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which run of Ansible this process belongs to, and whether another one is still there.
+
+Private to this collection. A run is the process that the user started; its workers are forked anew for each task.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import os
+import typing as t
+
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run, by its first process. started: clock ticks since boot, so that a recycled pid is told apart."""
+
+    pid: int
+    started: int
+    boot_id: str
+    pid_namespace: str
+
+    @property
+    def name(self) -> str:
+        """A file name for it."""
+        return f"run-{self.pid}-{self.started}"
+
+    def is_dead(self) -> bool:
+        """True only if the process is known to be gone; in doubt it lives."""
+        here = _place()
+        if here is None or (self.boot_id, self.pid_namespace) != here:
+            return False
+        return _started(self.pid) != self.started
+
+
+def this_run() -> Run | None:
+    """Return the run that this process is of, or None where /proc cannot tell (not Linux)."""
+    parent = multiprocessing.parent_process()
+    pid = os.getpid() if parent is None or parent.pid is None else parent.pid
+    started, place = _started(pid), _place()
+    return None if started is None or place is None else Run(pid, started, *place)
+
+
+def run_of(fields: t.Mapping[str, t.Any]) -> Run | None:
+    """Return the run that ``fields`` describe (a Run's, as JSON has them), or None if they are garbled."""
+    try:
+        run = Run(**fields)
+    except TypeError:
+        return None
+    kinds = (int, int, str, str)
+    return run if all(type(value) is kind for value, kind in zip(dataclasses.astuple(run), kinds)) else None
+
+
+def _place() -> tuple[str, str] | None:
+    try:
+        with open(_BOOT_ID, encoding="ascii") as file:
+            return file.read().strip(), os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return None
+
+
+def _started(pid: int) -> int | None:
+    """Start time of a process, field 22 of proc_pid_stat(5), or None if there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None

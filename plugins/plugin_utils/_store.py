@@ -1,0 +1,255 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where a run's tokens are: files in memory, in a folder that is the user's alone and the run's own.
+
+Private to this collection. Nothing here reaches a disk by itself; swap is the machine's to encrypt or to do without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import random
+import shutil
+import stat
+import time
+import typing as t
+
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import sink
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import SinkError
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._run import Run, run_of, this_run
+
+_IN_MEMORY = ("tmpfs", "ramfs")
+_OWNER = "owner.json"
+_CREATED = "created"
+_EVENTS = "events"
+_LARGEST = 4 * 1024 * 1024  # bytes of one of our files
+_POLL = (0.005, 0.03)  # seconds between two looks at a lock
+
+
+class StoreError(Exception):
+    """There is no place for the tokens, or it cannot be trusted; ``str()`` is for a person."""
+
+
+class BusyError(Exception):
+    """A lock was held for longer than the caller would wait. holder: the pid in the lock file, or None."""
+
+    def __init__(self, holder: int | None) -> None:
+        super().__init__(holder)
+        self.holder = holder
+
+
+@dataclasses.dataclass(frozen=True)
+class Store:
+    """The folder of one run."""
+
+    path: str
+
+    def read(self, name: str) -> dict[str, t.Any] | None:
+        """Return the record ``name``, or None if it is missing or no JSON object. Raises StoreError."""
+        return _parse(self._guarded(lambda: sink.read(self._file(name))))
+
+    def write(self, name: str, record: t.Mapping[str, t.Any]) -> None:
+        """Put ``record`` at ``name`` in one step. Raises StoreError (a full file system, for one)."""
+        self._guarded(lambda: sink.write(sink.Sink(self._file(name)), json.dumps(record)))
+
+    def forget(self, name: str) -> None:
+        """Remove the record ``name``. Raises StoreError."""
+        self._guarded(lambda: sink.remove(self._file(name)))
+
+    @contextlib.contextmanager
+    def lock(self, name: str, patience: float) -> t.Iterator[None]:
+        """Hold the lock ``name``; the kernel frees it when its holder dies. Raises BusyError (patience: seconds)."""
+        descriptor = self._open(f"{name}.lock", os.O_RDWR | os.O_CREAT)
+        try:
+            give_up = time.monotonic() + patience
+            while not _try_lock(descriptor):
+                if time.monotonic() >= give_up:
+                    raise BusyError(_holder(descriptor))
+                time.sleep(random.uniform(*_POLL))  # noqa: S311 - no secret, only a pause
+            with contextlib.suppress(OSError):  # on a full file system only the pid in a message is lost
+                os.pwrite(descriptor, b"%-10d" % os.getpid(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def count(self, event: str, seconds: float = 0.0) -> None:
+        """Note an event (``hit``, ``login``, ``renewal``) that took ``seconds``; lost when there is no room for it."""
+        with contextlib.suppress(StoreError, OSError):
+            self._append(_EVENTS, f"{event} {seconds:.3f}\n")
+
+    def events(self) -> dict[str, tuple[int, float]]:
+        """How often each event was noted, and the seconds they took together."""
+        sums: dict[str, tuple[int, float]] = {}
+        for line in self._lines(_EVENTS):
+            event, _gap, seconds = line.partition(" ")
+            with contextlib.suppress(ValueError):
+                times, total = sums.get(event, (0, 0.0))
+                sums[event] = times + 1, total + float(seconds)
+        return sums
+
+    def add_created(self, entry: t.Mapping[str, t.Any]) -> None:
+        """Remember a token that this run made, for the end of the run. Raises StoreError."""
+        try:
+            self._append(_CREATED, json.dumps(entry) + "\n")
+        except OSError as e:
+            raise StoreError(f"cannot write to {self.path}: {e.strerror}") from None
+
+    def created(self) -> list[dict[str, t.Any]]:
+        """The entries of ``add_created``; torn ones are left out."""
+        return [entry for entry in map(_parse, self._lines(_CREATED)) if entry is not None]
+
+    def clear(self) -> None:
+        """Remove everything but the folder and its owner's record."""
+        for name in os.listdir(self.path):
+            if name != _OWNER:
+                with contextlib.suppress(OSError):
+                    os.unlink(self._file(name))
+
+    def _file(self, name: str) -> str:
+        return os.path.join(self.path, name)
+
+    def _guarded(self, action: t.Callable[[], t.Any]) -> t.Any:
+        try:
+            return action()
+        except SinkError as e:
+            raise StoreError(str(e)) from None
+
+    def _open(self, name: str, flags: int) -> int:
+        try:
+            return os.open(self._file(name), flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as e:
+            raise StoreError(f"cannot open {self._file(name)}: {e.strerror}") from None
+
+    def _append(self, name: str, line: str) -> None:
+        descriptor = self._open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        try:
+            os.write(descriptor, line.encode())
+        finally:
+            os.close(descriptor)
+
+    def _lines(self, name: str) -> list[str]:
+        try:
+            descriptor = self._open(name, os.O_RDONLY)
+        except StoreError:
+            return []
+        with open(descriptor, "rb") as file:
+            return file.read(_LARGEST).decode("utf-8", "replace").splitlines()
+
+
+def open_store(*, callback: bool = False) -> Store:
+    """Return this run's store, made if it is not there. callback: this run revokes its tokens at the end.
+
+    Raises StoreError where there is no file system in memory, or where somebody else has been at work.
+    """
+    run = this_run()
+    if run is None:
+        raise StoreError("this system has no /proc to tell runs apart")
+    path = os.path.join(_user_folder(), run.name)
+    _own_folder(path)
+    store = Store(path)
+    if callback or not os.path.lexists(os.path.join(path, _OWNER)):
+        store.write(_OWNER, {"run": dataclasses.asdict(run), "callback": callback})
+    return store
+
+
+def is_new() -> bool:
+    """Whether this run has no store yet. Raises StoreError."""
+    run = this_run()
+    return run is None or not os.path.lexists(os.path.join(_user_folder(), run.name))
+
+
+def dead_stores() -> list[tuple[Store, bool]]:
+    """The stores of runs that are gone for certain, and whether their tokens were to be revoked. Raises StoreError."""
+    folder = _user_folder()
+    found = []
+    for name in os.listdir(folder):
+        store = Store(os.path.join(folder, name))
+        run, callback = _owner(store)
+        if run is not None and run.is_dead() and run.name == name:
+            found.append((store, callback))
+    return found
+
+
+def destroy(store: Store) -> None:
+    """Remove the store and all in it."""
+    shutil.rmtree(store.path, ignore_errors=True)
+
+
+def has_callback(store: Store) -> bool:
+    """Whether the run of ``store`` revokes its tokens at the end."""
+    return _owner(store)[1]
+
+
+def _owner(store: Store) -> tuple[Run | None, bool]:
+    try:
+        record = store.read(_OWNER)
+    except StoreError:
+        record = None
+    fields = record.get("run") if record else None
+    run = run_of(fields) if isinstance(fields, dict) else None
+    return run, bool(record and record.get("callback") is True)
+
+
+def _user_folder() -> str:
+    for base in (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm"):  # noqa: S108 - the folder below it is checked
+        if base and os.path.isabs(base) and os.access(base, os.W_OK | os.X_OK) and _in_memory(base):
+            path = os.path.join(base, f"vaultfleet-aws-{os.geteuid()}")
+            _own_folder(path)
+            return path
+    raise StoreError("there is no file system in memory (XDG_RUNTIME_DIR on a tmpfs, or /dev/shm)")
+
+
+def _own_folder(path: str) -> None:
+    """Make the folder, or make sure that it is ours and nobody else's. Raises StoreError."""
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+        found = os.lstat(path)
+    except OSError as e:
+        raise StoreError(f"cannot use {path}: {e.strerror}") from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise StoreError(f"{path} is not a folder of this user alone (somebody may have put it there): remove it")
+
+
+def _in_memory(base: str) -> bool:
+    """Whether ``base`` is on a file system in memory: proc_pid_mountinfo(5), third field and the first one after -."""
+    try:
+        device = os.stat(base).st_dev
+        wanted = f"{os.major(device)}:{os.minor(device)}"
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                fields, _dash, rest = line.partition(" - ")
+                if fields.split()[2] == wanted:
+                    return rest.split()[0] in _IN_MEMORY
+    except (OSError, IndexError):
+        pass
+    return False
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as e:
+        raise StoreError(f"locks do not work there: {e.strerror}") from None
+    return True
+
+
+def _holder(descriptor: int) -> int | None:
+    text = os.pread(descriptor, 20, 0).strip()
+    return int(text) if text.isdigit() else None
+
+
+def _parse(text: str | None) -> dict[str, t.Any] | None:
+    try:
+        record = json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        record = None
+    return record if isinstance(record, dict) else None
