@@ -57,22 +57,23 @@ def find_credentials(config: LoginConfig, region: str, *, timeout: float = 30) -
     keys is botocore's chain. With ``assume_role_arn`` they are those of that role, from STS in ``region``; ``timeout``
     (seconds) bounds that call. Raises CredentialsError.
     """
-    try:
+    with _explained(config.profile):
         session = new_session(config.profile)
         with _metadata_past_proxies():
             found = _base(config, session)
         if config.assume_role_arn:
             found = _assume_role(config, session, found, region, timeout)
-    except CredentialsError:
-        raise
-    except botocore.exceptions.ProfileNotFound:
-        raise CredentialsError(
-            f"the AWS profile {config.profile or os.environ.get('AWS_PROFILE', '')!r} does not exist",
-            hint="check profile (or AWS_PROFILE), AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE",
-        ) from None
-    except Exception as e:  # noqa: BLE001 - botocore's chain raises a dozen kinds: providers, subprocesses, parsers, sockets
-        raise _chain_error(e) from None
     return found
+
+
+def configured_region(profile: str | None) -> str | None:
+    """Return the region of AWS_REGION, AWS_DEFAULT_REGION or the AWS configuration. Raises CredentialsError."""
+    # botocore knows AWS_DEFAULT_REGION only; the other SDKs, and AWS's own services, set AWS_REGION.
+    region = os.environ.get("AWS_REGION")
+    if not region:
+        with _explained(profile):
+            region = new_session(profile).get_config_variable("region")
+    return region or None
 
 
 def _base(config: LoginConfig, session: botocore.session.Session) -> Credentials:
@@ -137,8 +138,9 @@ def _assume_role(
         aws_secret_access_key=base.secret_key,
         aws_session_token=base.session_token,
         config=botocore.config.Config(
-            connect_timeout=min(10, timeout),
-            read_timeout=min(10, timeout),
+            # Two attempts to connect and to read stay within the deadline.
+            connect_timeout=min(10, timeout / 4),
+            read_timeout=min(10, timeout / 4),
             retries={"mode": "standard", "total_max_attempts": 2},
         ),
     )
@@ -163,6 +165,22 @@ def _assume_role(
     return Credentials(
         answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"], f"{base.provider}, assume-role"
     )
+
+
+@contextlib.contextmanager
+def _explained(profile: str | None) -> t.Iterator[None]:
+    """Turn whatever botocore raises into a CredentialsError."""
+    try:
+        yield
+    except CredentialsError:
+        raise
+    except botocore.exceptions.ProfileNotFound:
+        raise CredentialsError(
+            f"the AWS profile {profile or os.environ.get('AWS_PROFILE', '')!r} does not exist",
+            hint="check profile (or AWS_PROFILE), AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE",
+        ) from None
+    except Exception as e:  # noqa: BLE001 - its chain raises a dozen kinds: providers, subprocesses, parsers, sockets
+        raise _chain_error(e) from None
 
 
 def _chain_error(error: Exception) -> CredentialsError:

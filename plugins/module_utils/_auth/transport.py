@@ -94,10 +94,16 @@ class Transport(requests.Session):
             proxies=self._proxies_for(url),
             cert=None,  # hvac puts the environment's here; our context has what the options say
         )
-        with self._cutoff.after(left):
-            response = super().request(method, url, **options)
-            whole = requests.Response()
-            whole.raw = io.BytesIO(_read(response))
+        try:
+            with self._cutoff.after(left):
+                response = super().request(method, url, **options)
+                whole = requests.Response()
+                whole.raw = io.BytesIO(_read(response))
+        except requests.exceptions.RequestException:
+            # A connection that was cut at the deadline looks as if the server had closed it.
+            if time.monotonic() >= self.deadline:
+                raise requests.exceptions.Timeout("the deadline has passed") from None
+            raise
         if time.monotonic() > self.deadline:
             raise requests.exceptions.Timeout("the deadline has passed")
         whole.status_code = response.status_code

@@ -255,6 +255,9 @@ class Vault:
             hint = "check url and the network (a firewall that drops packets looks like this), or raise timeout"
         elif isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
             kind, hint = Retry.PERMANENT, "check url, namespace and proxies"
+        elif url.startswith("http://"):
+            # A TLS server may close the connection before its answer to plain text is read.
+            hint = "check url (https:// if the server speaks TLS there), the network, and that the server runs"
         return VaultError(f"{what}: {url} cannot be reached", server=reason, hint=hint, retry=kind)
 
 
