@@ -364,7 +364,8 @@ def absent(module: AnsibleModule, connection: VaultConnection, place: Sink | Non
             kept.check_origin(place, record, connection)
         changed = present_now or record is not None
     else:
-        changed, revoked = kept.discard(place, connection, Vault(connection, FRONT_END))
+        with sink.turn(place.path, connection.timeout):
+            changed, revoked = kept.discard(place, connection, Vault(connection, FRONT_END))
         if changed and not revoked and before:
             module.warn(
                 "The server did not revoke the token: it is gone already, or it is a batch token or its policies forbid"

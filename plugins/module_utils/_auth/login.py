@@ -7,15 +7,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import typing as t
 import uuid
 
-import botocore.exceptions
-
 from . import ec2, iam
 from .config import LoginConfig
-from .credentials import Credentials, find_credentials, new_session
+from .credentials import Credentials, configured_region, find_credentials
 from .endpoints import StsTarget, sts_target
 from .errors import ConfigError, MetadataError
 from .imds import IdentityDocument, identity_document, instance_region
@@ -60,7 +57,10 @@ def check(config: LoginConfig) -> None:
 
 
 def signing_target(config: LoginConfig) -> StsTarget:
-    """Return the STS endpoint and region to sign for; region ``auto`` may ask the metadata. Raises ConfigError."""
+    """Return the STS endpoint and region to sign for; region ``auto`` may ask the instance metadata.
+
+    Raises ConfigError, and CredentialsError for an AWS configuration that cannot be read.
+    """
     region = config.region
     if region == "auto":
         region = _detect_region(config)
@@ -69,15 +69,8 @@ def signing_target(config: LoginConfig) -> StsTarget:
 
 def _detect_region(config: LoginConfig) -> str:
     """The region of environment, then AWS configuration, then instance metadata (as HashiCorp's clients order them)."""
-    # botocore knows AWS_DEFAULT_REGION only; the other SDKs, and AWS's own services, set AWS_REGION.
     try:
-        region = os.environ.get("AWS_REGION") or new_session(config.profile).get_config_variable("region")
-    except botocore.exceptions.BotoCoreError as e:
-        raise ConfigError("region", f"auto cannot read the AWS configuration: {e}", hint="correct it") from None
-    if region:
-        return str(region)
-    try:
-        return instance_region()
+        return configured_region(config.profile) or instance_region()
     except MetadataError as e:
         raise ConfigError(
             "region",
