@@ -31,8 +31,8 @@ def run(
     """Call ``attempt`` until it returns, or until its error says that trying again is useless.
 
     attempt: gets whether it must start from fresh credentials (after a RESIGN error, allowed once and at once).
-    retries: how many times a TRANSIENT error is tried again; the pause is Retry-After, else drawn from 0 to an
-    exponential bound (AWS Architecture Blog, "Exponential Backoff And Jitter": full jitter). deadline: on ``clock``;
+    retries: how many times a TRANSIENT error is tried again; the pause is drawn from 0 to an exponential
+    bound, after Retry-After if the server sent that (AWS Architecture Blog, "Exponential Backoff And Jitter": full jitter). deadline: on ``clock``;
     no pause goes past it. Raises the last error, which then says how often and how long it was tried.
     """
     started = clock()
@@ -59,4 +59,5 @@ def run(
 def _pause(error: LoginError, pauses: int, uniform: t.Callable[[float, float], float]) -> float:
     asked = getattr(error, "retry_after", None)
     drawn = max(_LEAST_PAUSE, uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**pauses)))
-    return drawn if asked is None else float(asked) + drawn * 0.1  # a little jitter: all clients got the same number
+    # On top of what the server asks for: it rounds down to whole seconds, 0 too, and all clients got the same number.
+    return drawn + (0.0 if asked is None else float(asked))
