@@ -18,12 +18,13 @@ import typing as t
 
 from . import clock, sink
 from .config import LoginConfig, VaultConnection
-from .errors import SinkError
+from .errors import SinkError, VaultError
 from .sink import Sink
 from .token import Token
 from .vault import Standing, Vault
 
 _VERSION = 1
+_LATEST = 253402300800  # seconds: the year 10000, which no date of Python reaches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +85,7 @@ def examine(place: Sink, config: LoginConfig, connection: VaultConnection, vault
 
 
 def keep(place: Sink, token: Token, config: LoginConfig, connection: VaultConnection, vault: Vault) -> Record:
-    """Write ``token``, just handed out, and its record. Raises SinkError, and has revoked the token then."""
+    """Write ``token``, just handed out, and its record. Raises SinkError, and has tried to revoke the token then."""
     left = token.left(clock.now())
     try:
         record = Record(
@@ -101,8 +102,11 @@ def keep(place: Sink, token: Token, config: LoginConfig, connection: VaultConnec
         # The record first: without room for it, the old token stays in place with the old record.
         sink.write(_record_place(place), json.dumps(dataclasses.asdict(record), sort_keys=True, indent=1) + "\n")
         sink.write(place, token.client_token)
-    except SinkError:
-        vault.revoke_self(token.client_token)
+    except SinkError as e:
+        try:
+            vault.revoke_self(token.client_token)
+        except VaultError:
+            e.what += f" (and its token could not be revoked: accessor {token.accessor})"
         raise
     return record
 
@@ -156,7 +160,9 @@ def read_record(path: str) -> Record | None:
         return None
     kinds: dict[str, tuple[type, ...]] = {"expires_at": (float, int, type(None)), "trusted": (bool,), "version": (int,)}
     well_formed = all(isinstance(value, kinds.get(name, (str,))) for name, value in fields.items())
-    return record if well_formed and record.version == _VERSION else None
+    if not well_formed or record.version != _VERSION:
+        return None
+    return record if record.expires_at is None or 0 <= record.expires_at < _LATEST else None
 
 
 def _difference(record: Record, config: LoginConfig, connection: VaultConnection) -> str:
