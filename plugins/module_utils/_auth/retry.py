@@ -31,9 +31,10 @@ def run(
     """Call ``attempt`` until it returns, or until its error says that trying again is useless.
 
     attempt: gets whether it must start from fresh credentials (after a RESIGN error, allowed once and at once).
-    retries: how many times a TRANSIENT error is tried again; the pause is drawn from 0 to an exponential
-    bound, after Retry-After if the server sent that (AWS Architecture Blog, "Exponential Backoff And Jitter": full jitter). deadline: on ``clock``;
-    no pause goes past it. Raises the last error, which then says how often and how long it was tried.
+    retries: how many times a TRANSIENT error is tried again; the pause is drawn from 0 to an exponential bound (AWS
+    Architecture Blog, "Exponential Backoff And Jitter": full jitter), on top of Retry-After if the server sent that.
+    deadline: on ``clock``; no pause goes past it. Raises the last error, which then says how often and how long it was
+    tried.
     """
     started = clock()
     resigned = False
