@@ -24,34 +24,29 @@ class Cutoff:
 
     def __init__(self) -> None:
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+    def watch(self, manager: urllib3.PoolManager) -> None:
+        """Let ``manager`` make connections of its own kind (direct, or through SOCKS) that this object can cut."""
+        kinds = manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = {scheme: self._watched(pool) for scheme, pool in kinds.items()}
+
+    def _watched(self, pool: t.Any) -> t.Any:
         remember = self._sockets.add
 
-        class Plain(urllib3.connection.HTTPConnection):
-            def connect(self) -> None:
-                super().connect()
-                remember(self.sock)
-
-        class Tls(urllib3.connection.HTTPSConnection):
+        class Connection(pool.ConnectionCls):  # type: ignore[misc]
             def _new_conn(self) -> socket.socket:
                 made: socket.socket = super()._new_conn()
-                remember(made)  # bounds the TLS handshake too, which happens on this socket
+                remember(made)  # a proxy's answer comes before ``connect`` ends
                 return made
 
             def connect(self) -> None:
                 super().connect()
-                remember(t.cast(socket.socket, self.sock))
+                remember(self.sock)
 
-        class PlainPool(urllib3.HTTPConnectionPool):
-            ConnectionCls = Plain
+        class Pool(pool):  # type: ignore[misc]
+            ConnectionCls = Connection
 
-        class TlsPool(urllib3.HTTPSConnectionPool):
-            ConnectionCls = Tls
-
-        self._pools = {"http": PlainPool, "https": TlsPool}
-
-    def watch(self, manager: urllib3.PoolManager) -> None:
-        """Let ``manager`` make connections that this object can cut."""
-        manager.pool_classes_by_scheme = self._pools
+        return Pool
 
     @contextlib.contextmanager
     def after(self, seconds: float) -> t.Iterator[None]:

@@ -82,6 +82,10 @@ class Transport(requests.Session):
                 raise VaultError(f"{_origin(target)} redirects once more", hint="set url to the active node's address")
         return response
 
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """None: requests looks at the next request even if it is not to follow, and a garbled one makes it fail."""
+        return None
+
     def _send(self, method: str, url: str, kwargs: t.Mapping[str, t.Any]) -> requests.Response:
         left = self.deadline - time.monotonic()
         if left <= 0:

@@ -17,7 +17,7 @@ import typing as t
 from . import clock, hints, retry, tls
 from .config import VaultConnection
 from .errors import Retry, VaultError, redact
-from .lib_hvac import hvac, requests
+from .lib_hvac import hvac, requests, urllib3
 from .request import LoginRequest
 from .token import Token, Wrapped, garbled, token_of_login, token_of_lookup, wrapped_of_login
 from .transport import Transport
@@ -227,7 +227,7 @@ class Vault:
         except VaultError as e:
             e.what = f"{what}: {e.what}"
             raise
-        except requests.exceptions.RequestException as e:
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as e:
             raise self._fault(what, e) from None
         if response.status_code >= 300:
             raise _refusal(what, response, facts or {}, (token, *secrets))
@@ -241,7 +241,7 @@ class Vault:
             raise garbled(f"is not a JSON object ({_content_type(response)})")
         return answer
 
-    def _fault(self, what: str, error: requests.exceptions.RequestException) -> VaultError:
+    def _fault(self, what: str, error: Exception) -> VaultError:
         cause = _root(error)
         reason = redact(str(cause)) or type(cause).__name__
         url = self._connection.url
@@ -253,8 +253,15 @@ class Vault:
         elif isinstance(error, requests.exceptions.Timeout):
             reason = f"no answer within {self._connection.timeout} s"
             hint = "check url and the network (a firewall that drops packets looks like this), or raise timeout"
-        elif isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
-            kind, hint = Retry.PERMANENT, "check url, namespace and proxies"
+        elif isinstance(error, requests.exceptions.InvalidSchema):
+            kind, hint = (
+                Retry.PERMANENT,
+                "a socks proxy needs the Python package PySocks: install it, or use an http proxy",
+            )
+        elif isinstance(error, ValueError):  # InvalidURL, InvalidHeader, LocationParseError
+            # The cause repeats the URL, perhaps that of a proxy with its password.
+            reason = "a URL or a header is malformed"
+            kind, hint = Retry.PERMANENT, "check url, namespace, proxies, HTTPS_PROXY and HTTP_PROXY"
         elif url.startswith("http://"):
             # A TLS server may close the connection before its answer to plain text is read.
             hint = "check url (https:// if the server speaks TLS there), the network, and that the server runs"
