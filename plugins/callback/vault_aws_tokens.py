@@ -35,10 +35,15 @@ import os
 import time
 import typing as t
 
+from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import lookup_loader
 
-from ansible_collections.vaultfleet.aws.plugins.plugin_utils._cleanup import clean_up_after_the_dead, revoke_created
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._cleanup import (
+    Revoked,
+    clean_up_after_the_dead,
+    revoke_created,
+)
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._store import Store, StoreError, destroy, open_store
 
 LOOKUP = "vaultfleet.aws.vault_aws_token"
@@ -55,24 +60,32 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
         self._store: Store | None = None
+        self._playbooks_left: int | None = None
         self._pid = os.getpid()
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
         """Make the store, so that it says from the start that its tokens are to be revoked."""
+        if self._playbooks_left is None:
+            # What cannot be a list of playbooks, as of the command ansible, is one.
+            given = context.CLIARGS.get("args")
+            self._playbooks_left = len(given) if isinstance(given, (list, tuple)) else 1
+        self._playbooks_left -= 1
+        if self._store is not None:
+            return
         # Loaded here once, the lookup and its documentation need not be parsed anew in each worker.
         lookup_loader.get(LOOKUP)
-        if self._store is None:
-            atexit.register(self._finish)
         try:
             self._store = open_store(callback=True)
-            for failure in clean_up_after_the_dead():
-                self._display.warning(f"vault_aws_tokens: a token of an earlier run was not revoked: {failure}")
         except StoreError as e:
             self._display.warning(f"vault_aws_tokens: {e}. Tokens are not shared, and not revoked at the end.")
+            return
+        atexit.register(self._finish)
+        self._warn("an earlier run left ", clean_up_after_the_dead())
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
-        """The playbook is over."""
-        self._finish()
+        """A playbook is over; it may not be the last one of the run."""
+        if (self._playbooks_left or 0) <= 0:
+            self._finish()
 
     def _finish(self) -> None:
         # Workers inherit the exit handler; the run is the process that made this object.
@@ -80,14 +93,19 @@ class CallbackModule(CallbackBase):
             return
         store, self._store = self._store, None
         started = time.monotonic()
-        revoked, failures = revoke_created(store)
-        for failure in failures:
-            self._display.warning(f"vault_aws_tokens: a token was not revoked: {failure}")
-        events = store.events()
-        seconds = sum(total for _times, total in events.values()) + time.monotonic() - started
+        revoked = revoke_created(store)
+        self._warn("", revoked)
+        try:
+            events = store.events()
+        except StoreError:
+            events = {}
+        hits = store.hits()
         destroy(store)
-        counts = ", ".join(
-            f"{events.get(event, (0, 0.0))[0]} {name}"
-            for event, name in (("login", "logins"), ("hit", "hits"), ("renewal", "renewals"))
-        )
-        self._display.display(f"vault_aws_tokens: {counts}, {revoked} revoked, {seconds:.2f} s")
+        (logins, login_time), (renewals, renewal_time) = (events.get(name, (0, 0.0)) for name in ("login", "renewal"))
+        seconds = login_time + renewal_time + time.monotonic() - started
+        numbers = f"{logins} logins, {hits} hits, {renewals} renewals, {revoked.times} revoked"
+        self._display.display(f"vault_aws_tokens: {numbers}, {seconds:.2f} s")
+
+    def _warn(self, whose: str, revoked: Revoked) -> None:
+        if revoked.failures:
+            self._display.warning(f"vault_aws_tokens: {whose}{revoked.warning}")

@@ -81,46 +81,46 @@ options:
     type: raw
 """
 
-    # Where a lookup finds the options, beside its keywords.
+    # Where a lookup finds the options, beside its keywords. Of several names that are set, Ansible takes the last.
     PLUGINS = r"""
 options:
   url:
     vars:
-      - name: vaultfleet_aws_url
       - name: ansible_hashi_vault_url
       - name: ansible_hashi_vault_addr
+      - name: vaultfleet_aws_url
     ini:
       - section: vaultfleet_aws
         key: url
     env:
-      - name: VAULTFLEET_AWS_URL
-      - name: BAO_ADDR
-      - name: VAULT_ADDR
       - name: ANSIBLE_HASHI_VAULT_ADDR
+      - name: VAULT_ADDR
+      - name: BAO_ADDR
+      - name: VAULTFLEET_AWS_URL
   namespace:
     vars:
-      - name: vaultfleet_aws_namespace
       - name: ansible_hashi_vault_namespace
+      - name: vaultfleet_aws_namespace
     ini:
       - section: vaultfleet_aws
         key: namespace
     env:
-      - name: VAULTFLEET_AWS_NAMESPACE
-      - name: BAO_NAMESPACE
-      - name: VAULT_NAMESPACE
       - name: ANSIBLE_HASHI_VAULT_NAMESPACE
+      - name: VAULT_NAMESPACE
+      - name: BAO_NAMESPACE
+      - name: VAULTFLEET_AWS_NAMESPACE
   ca_cert:
     vars:
-      - name: vaultfleet_aws_ca_cert
       - name: ansible_hashi_vault_ca_cert
+      - name: vaultfleet_aws_ca_cert
     ini:
       - section: vaultfleet_aws
         key: ca_cert
     env:
-      - name: VAULTFLEET_AWS_CA_CERT
-      - name: BAO_CACERT
-      - name: VAULT_CACERT
       - name: ANSIBLE_HASHI_VAULT_CA_CERT
+      - name: VAULT_CACERT
+      - name: BAO_CACERT
+      - name: VAULTFLEET_AWS_CA_CERT
   ca_path:
     vars:
       - name: vaultfleet_aws_ca_path
@@ -128,9 +128,9 @@ options:
       - section: vaultfleet_aws
         key: ca_path
     env:
-      - name: VAULTFLEET_AWS_CA_PATH
-      - name: BAO_CAPATH
       - name: VAULT_CAPATH
+      - name: BAO_CAPATH
+      - name: VAULTFLEET_AWS_CA_PATH
   client_cert:
     vars:
       - name: vaultfleet_aws_client_cert
@@ -138,9 +138,9 @@ options:
       - section: vaultfleet_aws
         key: client_cert
     env:
-      - name: VAULTFLEET_AWS_CLIENT_CERT
-      - name: BAO_CLIENT_CERT
       - name: VAULT_CLIENT_CERT
+      - name: BAO_CLIENT_CERT
+      - name: VAULTFLEET_AWS_CLIENT_CERT
   client_key:
     vars:
       - name: vaultfleet_aws_client_key
@@ -148,19 +148,19 @@ options:
       - section: vaultfleet_aws
         key: client_key
     env:
-      - name: VAULTFLEET_AWS_CLIENT_KEY
-      - name: BAO_CLIENT_KEY
       - name: VAULT_CLIENT_KEY
+      - name: BAO_CLIENT_KEY
+      - name: VAULTFLEET_AWS_CLIENT_KEY
   validate_certs:
     vars:
-      - name: vaultfleet_aws_validate_certs
       - name: ansible_hashi_vault_validate_certs
+      - name: vaultfleet_aws_validate_certs
     ini:
       - section: vaultfleet_aws
         key: validate_certs
     env:
-      - name: VAULTFLEET_AWS_VALIDATE_CERTS
       - name: ANSIBLE_HASHI_VAULT_VALIDATE_CERTS
+      - name: VAULTFLEET_AWS_VALIDATE_CERTS
   tls_server_name:
     vars:
       - name: vaultfleet_aws_tls_server_name
@@ -168,42 +168,42 @@ options:
       - section: vaultfleet_aws
         key: tls_server_name
     env:
-      - name: VAULTFLEET_AWS_TLS_SERVER_NAME
-      - name: BAO_TLS_SERVER_NAME
       - name: VAULT_TLS_SERVER_NAME
+      - name: BAO_TLS_SERVER_NAME
+      - name: VAULTFLEET_AWS_TLS_SERVER_NAME
   timeout:
     vars:
-      - name: vaultfleet_aws_timeout
       - name: ansible_hashi_vault_timeout
+      - name: vaultfleet_aws_timeout
     ini:
       - section: vaultfleet_aws
         key: timeout
     env:
-      - name: VAULTFLEET_AWS_TIMEOUT
-      - name: BAO_CLIENT_TIMEOUT
-      - name: VAULT_CLIENT_TIMEOUT
       - name: ANSIBLE_HASHI_VAULT_TIMEOUT
+      - name: VAULT_CLIENT_TIMEOUT
+      - name: BAO_CLIENT_TIMEOUT
+      - name: VAULTFLEET_AWS_TIMEOUT
   retries:
     vars:
-      - name: vaultfleet_aws_retries
       - name: ansible_hashi_vault_retries
+      - name: vaultfleet_aws_retries
     ini:
       - section: vaultfleet_aws
         key: retries
     env:
-      - name: VAULTFLEET_AWS_RETRIES
-      - name: BAO_MAX_RETRIES
       - name: VAULT_MAX_RETRIES
+      - name: BAO_MAX_RETRIES
+      - name: VAULTFLEET_AWS_RETRIES
   proxies:
     vars:
-      - name: vaultfleet_aws_proxies
       - name: ansible_hashi_vault_proxies
+      - name: vaultfleet_aws_proxies
     ini:
       - section: vaultfleet_aws
         key: proxies
     env:
-      - name: VAULTFLEET_AWS_PROXIES
-      - name: BAO_PROXY_ADDR
-      - name: VAULT_PROXY_ADDR
       - name: ANSIBLE_HASHI_VAULT_PROXIES
+      - name: VAULT_PROXY_ADDR
+      - name: BAO_PROXY_ADDR
+      - name: VAULTFLEET_AWS_PROXIES
 """

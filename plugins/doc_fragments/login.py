@@ -127,7 +127,7 @@ options:
     type: str
 """
 
-    # Where a lookup finds the options, beside its keywords.
+    # Where a lookup finds the options, beside its keywords. Of several names that are set, Ansible takes the last.
     PLUGINS = r"""
 options:
   type:
@@ -209,8 +209,8 @@ options:
       - section: vaultfleet_aws
         key: header_value
     env:
-      - name: VAULTFLEET_AWS_HEADER_VALUE
       - name: ANSIBLE_HASHI_VAULT_AWS_IAM_SERVER_ID
+      - name: VAULTFLEET_AWS_HEADER_VALUE
   signature_type:
     vars:
       - name: vaultfleet_aws_signature_type

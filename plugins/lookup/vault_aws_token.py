@@ -84,7 +84,8 @@ options:
       - name: VAULTFLEET_AWS_MIN_TTL
   return:
     description:
-      - V(token) returns the token, V(login) the server's whole answer in the shape of Vault's API.
+      - V(token) returns the token, V(login) the server's whole answer in the shape of Vault's API. Of a token that is
+        shared, that is the answer to the login, or renewal. With O(sink), it has the token only.
     type: str
     choices: [token, login]
     default: token
@@ -179,9 +180,8 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import environment
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, LoginError
-from ansible_collections.vaultfleet.aws.plugins.plugin_utils._lookup import answer, known
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._lookup import answer, from_environment, known
 
 display = Display()
 
@@ -194,12 +194,15 @@ class LookupModule(LookupBase):
         try:
             known(kwargs, self.option_definitions)
             self.set_options(var_options=variables, direct=kwargs)
-            options = {name: self.get_option(name) for name in self.option_definitions if name != "_terms"}
-            if self.get_option_and_origin("validate_certs")[1] == "default" and environment.validate_certs() is False:
-                options["validate_certs"] = False
-                display.warning(environment.warning(str(options["url"])))
+            options = {
+                name: from_environment(name, definition, *self.get_option_and_origin(name))
+                for name, definition in self.option_definitions.items()
+                if name != "_terms"
+            }
             if not all(isinstance(term, str) for term in terms):
                 raise ConfigError("role", "a term is not text", hint="give names of roles as terms")
+            if options["sink"] and len(terms) > 1:
+                raise ConfigError("sink", "holds one token, but several roles are asked for", hint="remove one of them")
             roles = terms or [options["role"]]
             return [answer({**options, "role": role}, display.warning) for role in roles]
         except LoginError as e:

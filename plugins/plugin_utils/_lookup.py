@@ -13,16 +13,29 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import os
+import re
 import time
 import typing as t
 
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock, sink
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock, environment, sink
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig, VaultConnection
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.durations import parse_duration
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, SinkError, VaultError
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._cleanup import clean_up_after_the_dead
-from ansible_collections.vaultfleet.aws.plugins.plugin_utils._shared import FRONT_END, Wish, shared_login
-from ansible_collections.vaultfleet.aws.plugins.plugin_utils._store import Store, StoreError, is_new, open_store
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._shared import (
+    FRONT_END,
+    Wish,
+    login_of_ones_own,
+    shared_login,
+)
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._store import (
+    Store,
+    StoreError,
+    is_new,
+    open_store,
+    store_of_callback,
+)
 
 Options = t.Mapping[str, t.Any]
 Warn = t.Callable[[str], t.Any]
@@ -38,23 +51,39 @@ def known(given: t.Iterable[str], definitions: t.Mapping[str, t.Any]) -> None:
             raise ConfigError(name, "is not an option", hint=f"did you mean {near[0]}?" if near else "remove it")
 
 
+def from_environment(name: str, definition: t.Mapping[str, t.Any], value: t.Any, origin: str) -> t.Any:
+    """Return the ``value`` of an option as the module would have it, if it is of the environment: an empty variable
+    counts as none, and validate_certs has variables that say the opposite.
+    """
+    if name == "validate_certs" and origin.startswith(("env: ", "default")):
+        said = environment.validate_certs()
+        return value if said is None else said
+    if origin.startswith("env: ") and not os.environ.get(origin[len("env: ") :]):
+        # Ansible takes the last variable of its list that is set.
+        full = (os.environ[one["name"]] for one in reversed(definition["env"]) if os.environ.get(one["name"]))
+        return next(full, definition.get("default"))
+    return value
+
+
 def answer(options: Options, warn: Warn) -> t.Any:
     """Return the token, or the whole answer, that ``options`` ask for. Raises LoginError."""
-    found = _from_sink(options, warn) if options["sink"] else _by_login(options, warn)
+    try:
+        found = _from_sink(options, warn) if options["sink"] else _by_login(options, warn)
+    except StoreError as e:
+        raise ConfigError(
+            "cache", str(e), hint="make room or remove what is in the way, or set cache to none"
+        ) from None
     return found if options["return"] == "login" else found["auth"]["client_token"]
 
 
 def _by_login(options: Options, warn: Warn) -> dict[str, t.Any]:
     wish = _wish(options)
-    store = _store(warn) if options["cache"] == "run" else None
-    if store is None:
-        return _alone(wish)
-    try:
-        return shared_login(wish, store)
-    except StoreError as e:
-        raise ConfigError(
-            "cache", str(e), hint="make room or remove what is in the way, or set cache to none"
-        ) from None
+    if not wish.connection.validate_certs and environment.validate_certs() is False:
+        warn(environment.warning(wish.connection.url))
+    if options["cache"] == "none":
+        return login_of_ones_own(wish, store_of_callback())
+    store = _store(warn)
+    return shared_login(wish, store) if store else login_of_ones_own(wish, None)
 
 
 def _wish(options: Options) -> Wish:
@@ -84,33 +113,24 @@ def _store(warn: Warn) -> Store | None:
     try:
         new = is_new()
         store = open_store()
-        for failure in clean_up_after_the_dead() if new else ():
-            warn(f"vault_aws_token: a token of an earlier run could not be revoked: {failure}")
     except StoreError as e:
         warn(f"vault_aws_token: {e}. Tokens cannot be shared, so each lookup logs in.")
         return None
+    warning = clean_up_after_the_dead().warning if new else ""
+    if warning:
+        warn(f"vault_aws_token: an earlier run left {warning}")
     return store
-
-
-def _alone(wish: Wish) -> dict[str, t.Any]:
-    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.login import check, log_in
-    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Vault
-
-    check(wish.config)
-    vault = Vault(wish.connection, FRONT_END)
-    try:
-        return log_in(wish.config, vault).login.answer
-    finally:
-        vault.close()
 
 
 def _from_sink(options: Options, warn: Warn) -> dict[str, t.Any]:
     """The token in a file that somebody else keeps fresh. Raises SinkError if it is missing or does not work."""
     path = options["sink"]
     token = (sink.read(path) or "").strip()
-    if not token or not token.isprintable():
+    if not token:
         raise SinkError(f"sink: there is no token in {path}", hint="see whether the agent that keeps it runs")
-    ends = _recorded_end(path)
+    if not re.fullmatch("[!-z|~]+", token):
+        raise SinkError(f"sink: {path} holds no plain token", hint="a wrapped or encrypted one is of no use here")
+    ends = _recorded_end(path, token)
     if ends is not None and ends <= time.time():
         raise SinkError(f"sink: the token in {path} has ended", hint="log in anew, or see whether its agent runs")
     interval = parse_duration("check_interval", options["check_interval"])
@@ -146,13 +166,15 @@ def _check_sink(path: str, token: str, connection: VaultConnection, interval: in
         store.write(name, {"checked": clock.now()})
 
 
-def _recorded_end(path: str) -> float | None:
-    """When the token ends, if M(aws_vault_login) wrote it and so left a record beside it; seconds since the epoch."""
+def _recorded_end(path: str, token: str) -> float | None:
+    """When the token ends, if aws_vault_login wrote it and so left a record beside it; seconds since the epoch."""
     try:
-        ends = json.loads(sink.read(f"{path}.meta") or "{}").get("expires_at")
+        record = json.loads(sink.read(f"{path}.meta") or "{}")
+        ends, fingerprint = record.get("expires_at"), record.get("fingerprint")
     except (ValueError, AttributeError, RecursionError):
         return None
-    return float(ends) if isinstance(ends, (int, float)) else None
+    is_of_token = fingerprint == hashlib.sha256(token.encode()).hexdigest()  # somebody else may have written since
+    return float(ends) if is_of_token and isinstance(ends, (int, float)) else None
 
 
 def _part(cls: type[LoginConfig] | type[VaultConnection], options: Options) -> dict[str, t.Any]:

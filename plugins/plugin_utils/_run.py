@@ -36,14 +36,21 @@ class Run:
         here = _place()
         if here is None or (self.boot_id, self.pid_namespace) != here:
             return False
-        return _started(self.pid) != self.started
+        try:
+            return _started(self.pid) != self.started
+        except OSError:
+            return False
 
 
 def this_run() -> Run | None:
     """Return the run that this process is of, or None where /proc cannot tell (not Linux)."""
     parent = multiprocessing.parent_process()
     pid = os.getpid() if parent is None or parent.pid is None else parent.pid
-    started, place = _started(pid), _place()
+    try:
+        started = _started(pid)
+    except OSError:
+        return None
+    place = _place()
     return None if started is None or place is None else Run(pid, started, *place)
 
 
@@ -66,9 +73,11 @@ def _place() -> tuple[str, str] | None:
 
 
 def _started(pid: int) -> int | None:
-    """Start time of a process, field 22 of proc_pid_stat(5), or None if there is no such process."""
+    """Start time of a process, field 22 of proc_pid_stat(5), or None if it runs no more. Raises OSError: not known."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
+            state, *fields = file.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
         return None
+    # One that is dead but not collected, as in a container whose first process does not collect, runs no more.
+    return None if state in (b"Z", b"X") else int(fields[18])

@@ -10,6 +10,7 @@ is why the parts that need them are imported where they are used.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -19,22 +20,24 @@ import typing as t
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig, VaultConnection
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import LoginError
-from ansible_collections.vaultfleet.aws.plugins.plugin_utils._store import BusyError, Store, StoreError
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import LoginError, VaultError
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._store import BusyError, Store, StoreError, has_callback
 
 if t.TYPE_CHECKING:
     from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Token
-    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Vault
+    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Login, Vault
 
 FRONT_END = "vault_aws_token"
 _VERSION = 1
 _FAILURE_LASTS = 10.0  # seconds in which a failed login is reported, not tried again
+_CHECK_LASTS = 10  # seconds at most to ask whether a token lives, which its user waits for
 # What the AWS SDK reads to find credentials; a change of any of these may be another identity.
 _CREDENTIAL_FILES = {
     "AWS_CONFIG_FILE": "~/.aws/config",
     "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials",
     "AWS_WEB_IDENTITY_TOKEN_FILE": None,
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": None,
+    "BOTO_CONFIG": "~/.boto",
 }
 
 
@@ -76,31 +79,49 @@ def shared_login(wish: Wish, store: Store) -> dict[str, t.Any]:
     """
     key = _key(wish)
     record = _read(store, key)
-    if record and _fits(record, wish):
-        if not _is_check_due(record, wish):
-            store.count("hit")
-            return record.answer
-        checked = _check(wish, store, key, record)
-        if checked:
-            store.count("hit")
-            return checked.answer
+    usable = record is not None and _fits(record, wish)
+    if record and usable and not _is_check_due(record, wish):
+        store.count_hit()
+        return record.answer
     try:
-        with store.lock(key, wish.patience):
-            record = _read(store, key)
-            if record and _fits(record, wish):
-                store.count("hit")
-                return record.answer
-            _raise_failure(store, key)
-            return _obtain(wish, store, key, record)
+        # While somebody looks whether the token still lives, the others take it as it is.
+        with store.lock(key, 0 if usable else wish.patience):
+            return _obtain(wish, store, key)
     except BusyError as e:
+        if record and usable:
+            store.count_hit()
+            return record.answer
         raise StoreError(
             f"another process of this run (pid {e.holder or 'unknown'}) has been logging in for {wish.patience} s:"
             " raise cache_timeout if Vault is that slow, or see what that process waits for"
         ) from None
 
 
-def _obtain(wish: Wish, store: Store, key: str, record: _Record | None) -> dict[str, t.Any]:
-    """Renew the token of ``record``, else log in; the lock is held."""
+def login_of_ones_own(wish: Wish, store: Store | None) -> dict[str, t.Any]:
+    """Return the answer of a login that is not shared. Raises LoginError, StoreError.
+
+    store: that of a run whose end revokes its tokens.
+    """
+    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Vault
+
+    vault = Vault(wish.connection, FRONT_END)
+    try:
+        return _log_in(wish, vault, store).answer
+    finally:
+        vault.close()
+
+
+def _obtain(wish: Wish, store: Store, key: str) -> dict[str, t.Any]:
+    """What somebody else obtained meanwhile; else look, renew, or log in, whatever is due. The lock is held."""
+    record = _read(store, key)
+    usable = record is not None and _fits(record, wish)
+    if record and usable:
+        checked = _check(wish, store, key, record) if _is_check_due(record, wish) else record
+        if checked:
+            store.count_hit()
+            return checked.answer
+        record = None
+    _raise_failure(store, key)
     from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Vault
 
     vault = Vault(wish.connection, FRONT_END)
@@ -109,9 +130,11 @@ def _obtain(wish: Wish, store: Store, key: str, record: _Record | None) -> dict[
             renewed = _renew(wish, store, key, record, vault)
             if renewed:
                 return renewed.answer
-        return _log_in(wish, store, key, vault)
+        return _log_in_for_all(wish, store, key, vault)
     except LoginError as e:
-        store.write(f"{key}.failed", {"message": str(e), "until": clock.now() + _FAILURE_LASTS, "version": _VERSION})
+        failure = {"message": str(e), "until": clock.now() + _FAILURE_LASTS, "version": _VERSION}
+        with contextlib.suppress(StoreError):  # the error itself is worth more
+            store.write(f"{key}.failed", failure)
         raise
     finally:
         vault.close()
@@ -121,7 +144,9 @@ def _renew(wish: Wish, store: Store, key: str, record: _Record, vault: Vault) ->
     started = time.monotonic()
     try:
         token = vault.renew_self(record.token)
-    except LoginError:
+    except VaultError as e:
+        if e.status is None:
+            raise  # nobody answers: a login would only wait once more
         return None  # it may not be renewed any more, or is gone: a login tells what is wrong
     store.count("renewal", time.monotonic() - started)
     auth = dict(record.answer.get("auth") or {}, lease_duration=token.ttl)
@@ -139,70 +164,74 @@ def _renew(wish: Wish, store: Store, key: str, record: _Record, vault: Vault) ->
     return renewed
 
 
-def _log_in(wish: Wish, store: Store, key: str, vault: Vault) -> dict[str, t.Any]:
+def _log_in_for_all(wish: Wish, store: Store, key: str, vault: Vault) -> dict[str, t.Any]:
+    login = _log_in(wish, vault, store)
+    token = t.cast("Token", login.token)  # it is not wrapped, as that is refused where tokens are shared
+    # A token that lookups or uses would wear out belongs to one reader only.
+    if not token.num_uses:
+        record = _Record(
+            token=token.client_token,
+            answer=login.answer,
+            ttl=token.ttl,
+            renewable=token.renewable,
+            ends=_end(token),
+            checked=clock.now(),
+            asks=wish.check_interval > 0 and vault.tells_of(token),
+        )
+        with _or_revoked(token, vault):
+            store.write(key, dataclasses.asdict(record))
+    return login.answer
+
+
+def _log_in(wish: Wish, vault: Vault, store: Store | None) -> Login:
+    """Log in, and let the end of the run know, if it is to revoke the token."""
     from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.login import check, log_in
 
     started = time.monotonic()
     check(wish.config)
-    done = log_in(wish.config, vault)
+    login = log_in(wish.config, vault).login
+    if store is None:
+        return login
     store.count("login", time.monotonic() - started)
-    token = done.login.token
-    if token is None:
-        raise StoreError("wrap_ttl: a wrapped answer is for one use and cannot be shared: set cache to none")
+    token = login.token
+    if token and wish.revoke and has_callback(store):
+        connection = dataclasses.asdict(wish.connection)
+        with _or_revoked(token, vault):
+            store.add_created({"token": token.client_token, "connection": connection, "ends": _end(token)})
+    return login
+
+
+@contextlib.contextmanager
+def _or_revoked(token: Token, vault: Vault) -> t.Iterator[None]:
+    """A token that cannot be noted down must not stay behind."""
     try:
-        store.add_created(
-            {
-                "token": token.client_token,
-                "revoke": wish.revoke,
-                "connection": dataclasses.asdict(wish.connection),
-                "ends": _end(token),
-            }
-        )
-        # A token that lookups or uses would wear out belongs to one reader only.
-        if not token.num_uses:
-            record = _Record(
-                token=token.client_token,
-                answer=done.login.answer,
-                ttl=token.ttl,
-                renewable=token.renewable,
-                ends=_end(token),
-                checked=clock.now(),
-                asks=wish.check_interval > 0 and vault.tells_of(token),
-            )
-            store.write(key, dataclasses.asdict(record))
+        yield
     except StoreError:
-        # Nobody else can get this token, and the end of the run would not know of it: it must not stay behind.
-        vault.revoke_self(token.client_token)
+        with contextlib.suppress(LoginError):
+            vault.revoke_self(token.client_token)
         raise
-    return done.login.answer
 
 
 def _check(wish: Wish, store: Store, key: str, record: _Record) -> _Record | None:
-    """Let one process look whether the token still lives; the others take it as it is. None: it does not."""
+    """Look whether the token still lives, and note that; None: it does not. The lock is held."""
     from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Standing, Vault
 
+    timeout = min(wish.connection.timeout, _CHECK_LASTS)
+    vault = Vault(dataclasses.replace(wish.connection, timeout=timeout, retries=0), FRONT_END)
+    ends = record.ends
     try:
-        with store.lock(f"{key}.check", 0):
-            latest = _read(store, key)
-            if latest is None or not _is_check_due(latest, wish):
-                return latest
-            vault = Vault(wish.connection, FRONT_END)
-            try:
-                standing, token = vault.standing(_as_token(latest))
-                ends = _end(token)
-            except LoginError:
-                # The server is away. The lease still counts, and the next interval asks again.
-                standing, ends = Standing.UNKNOWN, latest.ends
-            finally:
-                vault.close()
-            if standing is Standing.GONE:
-                store.forget(key)
-                return None
-            checked = dataclasses.replace(latest, ends=ends, checked=clock.now())
-            store.write(key, dataclasses.asdict(checked))
-            return checked
-    except BusyError:
-        return record
+        standing, token = vault.standing(_as_token(record))
+        if standing is Standing.GONE:
+            store.forget(key)
+            return None
+        ends = _end(token) or ends
+    except LoginError:
+        pass  # the server is away: the lease still counts, and the next interval asks again
+    finally:
+        vault.close()
+    checked = dataclasses.replace(record, ends=ends, checked=clock.now())
+    store.write(key, dataclasses.asdict(checked))
+    return checked
 
 
 def _read(store: Store, key: str) -> _Record | None:
@@ -214,24 +243,27 @@ def _read(store: Store, key: str) -> _Record | None:
         record = _Record(**fields)
     except TypeError:
         return None
-    numbers = (record.ttl, record.checked, record.ends or 0)
-    flags = (record.renewable, record.asks)
-    sound = (
-        isinstance(record.token, str)
-        and isinstance(record.answer, dict)
-        and all(isinstance(number, (int, float)) for number in numbers)
-        and all(isinstance(flag, bool) for flag in flags)
-        and (record.answer.get("auth") or {}).get("client_token") == record.token
-    )
-    return record if sound else None
+    kinds = {
+        "token": (str,),
+        "answer": (dict,),
+        "renewable": (bool,),
+        "asks": (bool,),
+        "ends": (int, float, type(None)),
+    }
+    sound = all(isinstance(value, kinds.get(name, (int, float))) for name, value in fields.items())
+    if not sound or not isinstance(record.answer.get("auth"), dict):
+        return None
+    return record if record.answer["auth"].get("client_token") == record.token else None
 
 
 def _raise_failure(store: Store, key: str) -> None:
     """Report a login that failed a moment ago, instead of failing once more."""
     failure = store.read(f"{key}.failed") or {}
     until, message = failure.get("until"), failure.get("message")
-    if failure.get("version") == _VERSION and isinstance(until, float) and 0 <= until - clock.now() <= _FAILURE_LASTS:
-        raise LoginError(str(message))
+    if failure.get("version") != _VERSION or not isinstance(until, float) or not isinstance(message, str):
+        return
+    if 0 <= until - clock.now() <= _FAILURE_LASTS:
+        raise LoginError(message)
 
 
 def _fits(record: _Record, wish: Wish) -> bool:

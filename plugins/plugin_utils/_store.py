@@ -25,9 +25,11 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._run import Run, run_of, this_run
 
 _IN_MEMORY = ("tmpfs", "ramfs")
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the folder below it is checked
 _OWNER = "owner.json"
 _CREATED = "created"
 _EVENTS = "events"
+_HITS = "hits"
 _LARGEST = 4 * 1024 * 1024  # bytes of one of our files
 _POLL = (0.005, 0.03)  # seconds between two looks at a lock
 
@@ -52,20 +54,25 @@ class Store:
 
     def read(self, name: str) -> dict[str, t.Any] | None:
         """Return the record ``name``, or None if it is missing or no JSON object. Raises StoreError."""
-        return _parse(self._guarded(lambda: sink.read(self._file(name))))
+        return _parse(self._text(name))
 
     def write(self, name: str, record: t.Mapping[str, t.Any]) -> None:
         """Put ``record`` at ``name`` in one step. Raises StoreError (a full file system, for one)."""
-        self._guarded(lambda: sink.write(sink.Sink(self._file(name)), json.dumps(record)))
+        try:
+            sink.write(sink.Sink(self._file(name)), json.dumps(record))
+        except SinkError as e:
+            raise StoreError(str(e)) from None
 
     def forget(self, name: str) -> None:
         """Remove the record ``name``. Raises StoreError."""
-        self._guarded(lambda: sink.remove(self._file(name)))
+        with _explained("remove", self._file(name)), contextlib.suppress(FileNotFoundError):
+            os.unlink(self._file(name))
 
     @contextlib.contextmanager
     def lock(self, name: str, patience: float) -> t.Iterator[None]:
         """Hold the lock ``name``; the kernel frees it when its holder dies. Raises BusyError (patience: seconds)."""
-        descriptor = self._open(f"{name}.lock", os.O_RDWR | os.O_CREAT)
+        with _explained("open", self._file(name)):
+            descriptor = self._open(f"{name}.lock", os.O_RDWR | os.O_CREAT)
         try:
             give_up = time.monotonic() + patience
             while not _try_lock(descriptor):
@@ -78,68 +85,73 @@ class Store:
         finally:
             os.close(descriptor)
 
-    def count(self, event: str, seconds: float = 0.0) -> None:
-        """Note an event (``hit``, ``login``, ``renewal``) that took ``seconds``; lost when there is no room for it."""
-        with contextlib.suppress(StoreError, OSError):
+    def count(self, event: str, seconds: float) -> None:
+        """Note an event (``login``, ``renewal``) that took ``seconds``; lost when there is no room for it."""
+        with contextlib.suppress(StoreError):
             self._append(_EVENTS, f"{event} {seconds:.3f}\n")
+
+    def count_hit(self) -> None:
+        """Note that the shared token served: one byte each, since there may be millions."""
+        with contextlib.suppress(StoreError):
+            self._append(_HITS, ".")
 
     def events(self) -> dict[str, tuple[int, float]]:
         """How often each event was noted, and the seconds they took together."""
         sums: dict[str, tuple[int, float]] = {}
-        for line in self._lines(_EVENTS):
+        for line in self._text(_EVENTS).splitlines():
             event, _gap, seconds = line.partition(" ")
             with contextlib.suppress(ValueError):
                 times, total = sums.get(event, (0, 0.0))
                 sums[event] = times + 1, total + float(seconds)
         return sums
 
-    def add_created(self, entry: t.Mapping[str, t.Any]) -> None:
-        """Remember a token that this run made, for the end of the run. Raises StoreError."""
+    def hits(self) -> int:
+        """How often ``count_hit`` was called."""
         try:
-            self._append(_CREATED, json.dumps(entry) + "\n")
-        except OSError as e:
-            raise StoreError(f"cannot write to {self.path}: {e.strerror}") from None
+            return os.lstat(self._file(_HITS)).st_size
+        except OSError:
+            return 0
+
+    def add_created(self, entry: t.Mapping[str, t.Any]) -> None:
+        """Remember a token to revoke at the end of the run. Raises StoreError."""
+        self._append(_CREATED, json.dumps(entry) + "\n")
 
     def created(self) -> list[dict[str, t.Any]]:
-        """The entries of ``add_created``; torn ones are left out."""
-        return [entry for entry in map(_parse, self._lines(_CREATED)) if entry is not None]
-
-    def clear(self) -> None:
-        """Remove everything but the folder and its owner's record."""
-        for name in os.listdir(self.path):
-            if name != _OWNER:
-                with contextlib.suppress(OSError):
-                    os.unlink(self._file(name))
+        """The entries of ``add_created``; torn ones are left out. Raises StoreError."""
+        return [entry for entry in map(_parse, self._text(_CREATED).splitlines()) if entry is not None]
 
     def _file(self, name: str) -> str:
         return os.path.join(self.path, name)
 
-    def _guarded(self, action: t.Callable[[], t.Any]) -> t.Any:
-        try:
-            return action()
-        except SinkError as e:
-            raise StoreError(str(e)) from None
-
     def _open(self, name: str, flags: int) -> int:
-        try:
-            return os.open(self._file(name), flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as e:
-            raise StoreError(f"cannot open {self._file(name)}: {e.strerror}") from None
-
-    def _append(self, name: str, line: str) -> None:
-        descriptor = self._open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        try:
-            os.write(descriptor, line.encode())
-        finally:
+        """Open a file that is ours alone. Raises OSError, and StoreError if it is not."""
+        path = self._file(name)
+        # O_NONBLOCK: a FIFO must not hold us up.
+        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or not _is_private(found) or found.st_nlink > 1:
             os.close(descriptor)
+            raise StoreError(f"{path} is not a file of this user alone (somebody may have put it there): remove it")
+        return descriptor
 
-    def _lines(self, name: str) -> list[str]:
-        try:
-            descriptor = self._open(name, os.O_RDONLY)
-        except StoreError:
-            return []
-        with open(descriptor, "rb") as file:
-            return file.read(_LARGEST).decode("utf-8", "replace").splitlines()
+    def _append(self, name: str, text: str) -> None:
+        with _explained("write", self._file(name)):
+            descriptor = self._open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            try:
+                if os.write(descriptor, text.encode()) < len(text):
+                    raise StoreError(f"cannot write {self._file(name)}: there is no room left")
+            finally:
+                os.close(descriptor)
+
+    def _text(self, name: str) -> str:
+        """What is in the file, or nothing if there is none. Raises StoreError."""
+        with _explained("read", self._file(name)):
+            try:
+                descriptor = self._open(name, os.O_RDONLY)
+            except FileNotFoundError:
+                return ""
+            with open(descriptor, "rb") as file:
+                return file.read(_LARGEST).decode("utf-8", "replace")
 
 
 def open_store(*, callback: bool = False) -> Store:
@@ -154,7 +166,12 @@ def open_store(*, callback: bool = False) -> Store:
     _own_folder(path)
     store = Store(path)
     if callback or not os.path.lexists(os.path.join(path, _OWNER)):
-        store.write(_OWNER, {"run": dataclasses.asdict(run), "callback": callback})
+        try:
+            store.write(_OWNER, {"run": dataclasses.asdict(run), "callback": callback})
+        except StoreError:
+            with contextlib.suppress(OSError):  # without that record nobody could tell whose it is
+                os.rmdir(path)
+            raise
     return store
 
 
@@ -164,15 +181,27 @@ def is_new() -> bool:
     return run is None or not os.path.lexists(os.path.join(_user_folder(), run.name))
 
 
+def store_of_callback() -> Store | None:
+    """Return this run's store if it is one that is emptied and revoked at the end of the run."""
+    try:
+        store = None if is_new() else open_store()
+    except StoreError:
+        return None
+    return store if store and has_callback(store) else None
+
+
 def dead_stores() -> list[tuple[Store, bool]]:
-    """The stores of runs that are gone for certain, and whether their tokens were to be revoked. Raises StoreError."""
-    folder = _user_folder()
+    """The stores of runs that are gone for certain, and whether their tokens were to be revoked."""
     found = []
-    for name in os.listdir(folder):
-        store = Store(os.path.join(folder, name))
-        run, callback = _owner(store)
-        if run is not None and run.is_dead() and run.name == name:
-            found.append((store, callback))
+    for base in _bases():
+        folder = _folder_in(base)
+        if not _is_own_folder(folder):
+            continue
+        for name in os.listdir(folder):
+            store = Store(os.path.join(folder, name))
+            run, callback = _owner(store)
+            if run is not None and run.is_dead() and run.name == name:
+                found.append((store, callback))
     return found
 
 
@@ -197,24 +226,60 @@ def _owner(store: Store) -> tuple[Run | None, bool]:
 
 
 def _user_folder() -> str:
-    for base in (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm"):  # noqa: S108 - the folder below it is checked
-        if base and os.path.isabs(base) and os.access(base, os.W_OK | os.X_OK) and _in_memory(base):
-            path = os.path.join(base, f"vaultfleet-aws-{os.geteuid()}")
-            _own_folder(path)
-            return path
-    raise StoreError("there is no file system in memory (XDG_RUNTIME_DIR on a tmpfs, or /dev/shm)")
+    base = next(_bases(), None)
+    if base is None:
+        raise StoreError("there is no file system in memory (XDG_RUNTIME_DIR on a tmpfs, or /dev/shm)")
+    path = _folder_in(base)
+    _own_folder(path)
+    return path
+
+
+def _folder_in(base: str) -> str:
+    return os.path.join(base, f"vaultfleet-aws-{os.geteuid()}")
+
+
+def _bases() -> t.Iterator[str]:
+    """Where the user's folder can be, the best place first."""
+    for base in (os.environ.get("XDG_RUNTIME_DIR"), _SHARED_MEMORY):
+        if base and os.path.isabs(base) and os.access(base, os.W_OK | os.X_OK) and _is_safe(base) and _in_memory(base):
+            yield base
+
+
+def _is_safe(base: str) -> bool:
+    """Whether nobody else can swap our folder in ``base``: sudo, for one, may leave us another user's directory."""
+    found = os.stat(base)
+    others_write = bool(found.st_mode & 0o022)
+    if found.st_uid == os.geteuid() and not others_write:
+        return True
+    return found.st_uid == 0 and (not others_write or bool(found.st_mode & stat.S_ISVTX))
 
 
 def _own_folder(path: str) -> None:
     """Make the folder, or make sure that it is ours and nobody else's. Raises StoreError."""
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(path, 0o700)
-        found = os.lstat(path)
-    except OSError as e:
-        raise StoreError(f"cannot use {path}: {e.strerror}") from None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+    with _explained("use", path), contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+    if not _is_own_folder(path):
         raise StoreError(f"{path} is not a folder of this user alone (somebody may have put it there): remove it")
+
+
+def _is_own_folder(path: str) -> bool:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and _is_private(found)
+
+
+def _is_private(found: os.stat_result) -> bool:
+    return found.st_uid == os.geteuid() and not stat.S_IMODE(found.st_mode) & 0o077
+
+
+@contextlib.contextmanager
+def _explained(action: str, path: str) -> t.Iterator[None]:
+    try:
+        yield
+    except OSError as e:
+        raise StoreError(f"cannot {action} {path}: {e.strerror or type(e).__name__}") from None
 
 
 def _in_memory(base: str) -> bool:
