@@ -64,6 +64,15 @@ def instance(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.fixture
+def breakable(stack: Stack) -> Iterator[Stack]:
+    """The stack; its Vault runs and is unsealed afterwards, whatever a test did to it."""
+    yield stack
+    if not stack.healthy():
+        stack.stop_vault()
+        stack.start_vault()
+
+
+@pytest.fixture
 def closed_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as taken:

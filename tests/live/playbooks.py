@@ -15,6 +15,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.live.core import keys
 from tests.stack.handle import Stack
 
 PROJECT = Path(__file__).parents[2]
@@ -43,9 +44,15 @@ class Played:
         return self.stdout + self.stderr
 
 
-def login(register: str, _task: Mapping[str, t.Any] | None = None, **options: t.Any) -> TaskData:
-    """A task of the module that may fail; ``_task`` are keywords of the task itself."""
-    return {"name": register, MODULE: options, "register": register, "ignore_errors": True, **(_task or {})}
+def login(register: str, task: Mapping[str, t.Any] | None = None, /, **options: t.Any) -> TaskData:
+    """A task of the module that may fail; ``task`` are keywords of the task itself."""
+    return {"name": register, MODULE: options, "register": register, "ignore_errors": True, **(task or {})}
+
+
+def mine(stack: Stack, **options: t.Any) -> dict[str, t.Any]:
+    """The options of an iam login with static keys."""
+    header = stack.env["STACK_HEADER_VALUE"]
+    return {"role": "web", "header_value": header, **keys(stack)._asdict(), **options}
 
 
 @dataclasses.dataclass(frozen=True)

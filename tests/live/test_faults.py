@@ -11,7 +11,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,15 +22,6 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import 
 from tests.live.core import client, connection, ec2, log, static, token_of
 from tests.stack.handle import Stack
 from tests.stack.processes import recorded
-
-
-@pytest.fixture
-def breakable(stack: Stack) -> Iterator[Stack]:
-    """The stack; its Vault runs and is unsealed afterwards, whatever a test did to it."""
-    yield stack
-    if not stack.healthy():
-        stack.stop_vault()
-        stack.start_vault()
 
 
 def later(seconds: float, action: Callable[[], None]) -> threading.Thread:

@@ -20,14 +20,8 @@ import pytest
 
 from ansible_collections.vaultfleet.aws.plugins.modules.aws_vault_login import ARGUMENT_SPEC
 from tests.live.core import keys
-from tests.live.playbooks import MODULE, Played, Player, TaskData, login
+from tests.live.playbooks import MODULE, Played, Player, TaskData, login, mine
 from tests.stack.handle import Stack
-
-
-def mine(stack: Stack, **options: t.Any) -> dict[str, t.Any]:
-    """The options of an iam login with static keys."""
-    header = stack.env["STACK_HEADER_VALUE"]
-    return {"role": "web", "header_value": header, **keys(stack)._asdict(), **options}
 
 
 def read_secret(stack: Stack, register: str, token: str) -> TaskData:
