@@ -47,7 +47,7 @@ class Played:
     @property
     def changed(self) -> int:
         """How many tasks changed something."""
-        return sum(bool(result.get("changed")) for _, result in self.tasks)
+        return sum(bool(task[1].get("changed")) for task in self.tasks)
 
 
 def main() -> int:

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: (c) 2026, vaultfleet.aws contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -11,7 +10,7 @@ It shows how much of the others' time is theirs. (hvac signs here; botocore's si
 from __future__ import annotations
 
 import botocore.auth
-import botocore.awsrequest  # noqa: F401
+import botocore.awsrequest  # noqa: F401 - what signing with botocore takes
 import hvac
 from ansible.module_utils.basic import AnsibleModule
 
