@@ -130,7 +130,7 @@ class VaultConnection:
         if "ca_path" in given:
             values["ca_path"] = _readable_directory("ca_path", given["ca_path"])
         if "tls_server_name" in given:
-            values["tls_server_name"] = _word("tls_server_name", given["tls_server_name"])
+            values["tls_server_name"] = _server_name(given["tls_server_name"])
         if "proxies" in given:
             values["proxies"] = _proxies(given["proxies"])
         return cls(**values)
@@ -239,6 +239,15 @@ def _split_url(option: str, value: object, example: str) -> SplitResult:
     if parts.query or parts.fragment:
         _fail(option, "has a query or fragment", hint)
     return parts
+
+
+def _server_name(value: object) -> str:
+    """A name that a certificate can be for; anything else would end in an encoder's traceback in the TLS library."""
+    name = _word("tls_server_name", value)
+    address = ":" in name and re.fullmatch(r"[0-9A-Fa-f:.]+", name)
+    if not address and not (name.isascii() and re.fullmatch(_HOST_NAME, name)):
+        _fail("tls_server_name", f"{_show(name)} is not a host name", "give the name that the certificate is for")
+    return name
 
 
 def _vault_url(value: object) -> str:
