@@ -29,6 +29,8 @@ WALL = 1.0  # our task over the peer's
 IMPORT = 1.1  # the core's import over that of its libraries
 RESIDENT = 45.0  # MiB, with the core and its libraries loaded
 
+Costs = Mapping[str, list[tasks.Cost]]
+
 
 def main() -> int:
     """The command line."""
@@ -42,7 +44,7 @@ def main() -> int:
     try:
         with private_stack("vaultfleet-bench-") as (stack, folder):
             about = machine.describe()
-            seconds = tasks.measure(stack, folder, arguments.rounds, _keys(stack))
+            costs = tasks.measure(stack, folder, arguments.rounds, _keys(stack))
             imported = imports.measure(stack, folder, arguments.rounds)
     except (StackError, ToolError) as exc:
         print(f"bench: error: {exc}", file=sys.stderr)
@@ -53,11 +55,15 @@ def main() -> int:
     except KeyboardInterrupt:
         print("bench: interrupted", file=sys.stderr)
         return 130
-    bounds = _bounds(seconds, imported)
-    _show(about, seconds, imported, bounds, arguments.rounds)
+    bounds = _bounds(costs, imported)
+    _show(about, costs, imported, bounds, arguments.rounds)
     if arguments.json:
-        _write(arguments.json, about, seconds, imported, bounds)
+        _write(arguments.json, about, costs, imported, bounds)
     return 0 if all(bound.kept for bound in bounds) else 1
+
+
+def _wall(costs: Costs) -> dict[str, list[float]]:
+    return {name: [cost.wall for cost in values] for name, values in costs.items()}
 
 
 def _keys(stack: Stack) -> dict[str, str]:
@@ -67,9 +73,10 @@ def _keys(stack: Stack) -> dict[str, str]:
     return {"access_key": found["aws_access_key_id"], "secret_key": found["aws_secret_access_key"]}
 
 
-def _bounds(seconds: Mapping[str, list[float]], imported: imports.Imports) -> list[Bound]:
+def _bounds(costs: Costs, imported: imports.Imports) -> list[Bound]:
+    wall = _wall(costs)
     return [
-        Bound("task, keys given: ours / peer", ratio(seconds["ours, keys given"], seconds["peer, keys given"]), WALL),
+        Bound("task, keys given: ours / peer", ratio(wall["ours, keys given"], wall["peer, keys given"]), WALL),
         Bound("import: core / its libraries", ratio(imported.core, imported.libraries), IMPORT),
         Bound("MiB resident after import", Spread.of(imported.resident), RESIDENT),
     ]
@@ -77,23 +84,29 @@ def _bounds(seconds: Mapping[str, list[float]], imported: imports.Imports) -> li
 
 def _show(
     about: Mapping[str, str],
-    seconds: Mapping[str, list[float]],
+    costs: Costs,
     imported: imports.Imports,
     bounds: list[Bound],
     rounds: int,
 ) -> None:
     print("\n" + "; ".join(f"{name} {value}" for name, value in about.items()))
-    print(f"\nansible-playbook with one task, seconds: median of {rounds} (lowest .. highest), and what is over ping's")
-    ping = seconds["ping"]
-    for name, values in seconds.items():
-        excess = Spread.of([one - other for one, other in zip(values, ping, strict=True)])
-        print(f"  {name:<24} {Spread.of(values).text():<24} {'' if name == 'ping' else excess.text()}".rstrip())
-    both = ratio(seconds["ours, keys found"], seconds["peer, keys found"])
-    bare = ratio(seconds["bare module, keys given"], seconds["peer, keys given"])
-    print(f"  ratios without a bound: keys found, ours / peer {both.text()}; bare module / peer {bare.text()}")
+    print(f"\nansible-playbook with one task, seconds: median of {rounds} (lowest .. highest)")
+    print(f"  {'':<24} {'on the clock':<22} {'over ping':<22} of a processor")
+    wall = _wall(costs)
+    for name, values in costs.items():
+        over = [one - other for one, other in zip(wall[name], wall["ping"], strict=True)]
+        columns = (Spread.of(wall[name]), Spread.of(over), Spread.of([cost.processor for cost in values]))
+        print(f"  {name:<24} " + " ".join(f"{column.text():<22}" for column in columns).rstrip())
+    print("\nratios without a bound, of the clock")
+    for these, those in (
+        ("ours, keys found", "peer, keys found"),
+        ("bare module, keys given", "peer, keys given"),
+        ("ours, keys given", "bare module, keys given"),
+    ):
+        print(f"  {these + ' / ' + those:<52} {ratio(wall[these], wall[those]).text()}")
     print("\nthe auth core as a library, milliseconds and MiB")
-    for name, values in (("import of the core", imported.core), ("import of its libraries", imported.libraries)):
-        print(f"  {name:<24} {Spread.of([one * 1000 for one in values]).text(0)}")
+    for name, seconds in (("import of the core", imported.core), ("import of its libraries", imported.libraries)):
+        print(f"  {name:<24} {Spread.of([one * 1000 for one in seconds]).text(0)}")
     print(f"  {'resident after import':<24} {Spread.of(imported.resident).text(1)}")
     print(f"  {'resident after a login':<24} {Spread.of(imported.resident_after_login).text(1)}")
     print("\nbounds")
@@ -105,13 +118,13 @@ def _show(
 def _write(
     file: Path,
     about: Mapping[str, str],
-    seconds: Mapping[str, list[float]],
+    costs: Costs,
     imported: imports.Imports,
     bounds: list[Bound],
 ) -> None:
     values: dict[str, t.Any] = {
         "about": about,
-        "task_seconds": seconds,
+        "task_seconds": {name: [dataclasses.asdict(cost) for cost in values] for name, values in costs.items()},
         "core": dataclasses.asdict(imported),
         "bounds": [{**dataclasses.asdict(bound), "kept": bound.kept} for bound in bounds],
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -23,6 +24,14 @@ from tests.tools.project import COLLECTIONS, ToolError
 LIBRARY = Path(__file__).parent / "library"
 OURS = "vaultfleet.aws.aws_vault_login"
 PEER = "community.hashi_vault.vault_login"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of one run of ansible-playbook: on the clock, and of a processor for it and all that it started."""
+
+    wall: float
+    processor: float
 
 
 @dataclass(frozen=True)
@@ -51,8 +60,8 @@ def variants() -> list[Variant]:
     ]
 
 
-def measure(stack: Stack, folder: Path, rounds: int, keys: Mapping[str, str]) -> dict[str, list[float]]:
-    """Seconds by variant, one for each round, after a round that does not count. Raises ToolError if a run fails."""
+def measure(stack: Stack, folder: Path, rounds: int, keys: Mapping[str, str]) -> dict[str, list[Cost]]:
+    """Costs by variant, one for each round, after a round that does not count. Raises ToolError if a run fails."""
     variables = folder / "variables.json"
     variables.touch(mode=0o600)
     variables.write_text(json.dumps(_variables(stack, keys)), encoding="utf-8")
@@ -65,14 +74,14 @@ def measure(stack: Stack, folder: Path, rounds: int, keys: Mapping[str, str]) ->
         "AWS_SHARED_CREDENTIALS_FILE": stack.env["AWS_SHARED_CREDENTIALS_FILE"],
     }
     measured = variants()
-    seconds: dict[str, list[float]] = {one.name: [] for one in measured}
+    costs: dict[str, list[Cost]] = {one.name: [] for one in measured}
     for number in range(rounds + 1):
         turn = number % len(measured)
         for one in measured[turn:] + measured[:turn]:
-            took = _run(one, stack, folder, variables, environment)
+            cost = _run(one, stack, folder, variables, environment)
             if number:
-                seconds[one.name].append(took)
-    return seconds
+                costs[one.name].append(cost)
+    return costs
 
 
 def _variables(stack: Stack, keys: Mapping[str, str]) -> dict[str, t.Any]:
@@ -85,17 +94,23 @@ def _variables(stack: Stack, keys: Mapping[str, str]) -> dict[str, t.Any]:
     return {**plain, "variables": plain}
 
 
-def _run(one: Variant, stack: Stack, folder: Path, variables: Path, environment: Mapping[str, str]) -> float:
+def _run(one: Variant, stack: Stack, folder: Path, variables: Path, environment: Mapping[str, str]) -> Cost:
     play = {"hosts": "localhost", "gather_facts": False, "tasks": [{"name": one.name, "no_log": True, **one.task}]}
     playbook = folder / "play.json"
     playbook.write_text(json.dumps([play]), encoding="utf-8")
     command = [sys.executable, "-m", "ansible", "playbook", str(playbook), "--extra-vars", f"@{variables}"]
     before = stack.logins()
+    processor = _processor_seconds()
     start = time.monotonic()
     done = subprocess.run(command, cwd=folder, env=dict(environment), capture_output=True, text=True, check=False)
-    took = time.monotonic() - start
+    cost = Cost(time.monotonic() - start, _processor_seconds() - processor)
     if done.returncode != 0:
         raise ToolError(f"{one.name} failed:{os.linesep}{done.stdout}{done.stderr}")
     if stack.logins() - before != one.logins:
         raise ToolError(f"{one.name}: Vault saw {stack.logins() - before} login requests instead of {one.logins}")
-    return took
+    return cost
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
