@@ -185,7 +185,6 @@ options:
       - name: VAULTFLEET_AWS_TIMEOUT
   retries:
     vars:
-      - name: ansible_hashi_vault_retries
       - name: vaultfleet_aws_retries
     ini:
       - section: vaultfleet_aws

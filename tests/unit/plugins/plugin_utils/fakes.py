@@ -13,7 +13,7 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._shared import Wish
 from ansible_collections.vaultfleet.aws.tests.unit.support.web import Reply, Seen, Web
 
-STATIC = {"access_key": "AKIAUNITTEST", "secret_key": "unit-test-secret-key"}
+STATIC: dict[str, t.Any] = {"access_key": "AKIAUNITTEST", "secret_key": "unit-test-secret-key"}
 
 
 class FakeVault:

@@ -61,7 +61,7 @@ def test_recycled_pid() -> None:
 
 
 @pytest.mark.parametrize("place", [{"boot_id": "another"}, {"pid_namespace": "pid:[1]"}])
-def test_in_doubt_it_lives(place: dict[str, str]) -> None:
+def test_in_doubt_it_lives(place: dict[str, t.Any]) -> None:
     gone = dataclasses.replace(here(), started=0)
     assert gone.is_dead()
     assert not dataclasses.replace(gone, **place).is_dead()
