@@ -93,11 +93,16 @@ class VaultError(LoginError):
 
 def redact(text: str, secrets: t.Iterable[str | None] = ()) -> str:
     """Return a server's ``text`` on one line, shortened, with the given secrets and everything token-like masked."""
+    text = mask(text, secrets)
+    # Line breaks and control characters of a hostile answer must not forge lines of our output.
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= _LONGEST_ANSWER else text[: _LONGEST_ANSWER - 4] + " ..."
+
+
+def mask(text: str, secrets: t.Iterable[str | None] = ()) -> str:
+    """Return ``text`` with the given secrets and everything token-like masked; to be cut only after this."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, "********")
     text = _TOKEN_HEADER.sub(r"\1********", text)
-    text = _VAULT_TOKEN.sub(r"\1********", text)
-    # Line breaks and control characters of a hostile answer must not forge lines of our output.
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text if len(text) <= _LONGEST_ANSWER else text[: _LONGEST_ANSWER - 4] + " ..."
+    return _VAULT_TOKEN.sub(r"\1********", text)

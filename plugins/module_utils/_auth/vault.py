@@ -14,9 +14,9 @@ import re
 import time
 import typing as t
 
-from . import clock, hints, retry, tls
+from . import clock, retry, tls
 from .config import VaultConnection
-from .errors import Retry, VaultError, redact
+from .errors import Retry, VaultError, mask, redact
 from .lib_hvac import hvac, requests, urllib3
 from .request import LoginRequest
 from .token import Token, Wrapped, garbled, token_of_login, token_of_lookup, wrapped_of_login
@@ -27,11 +27,8 @@ _LONGEST_RETRY_AFTER = 3600.0  # seconds
 _SETTLING = 1.0  # seconds until a token that a standby does not know yet may have reached it
 # Vault says these for a token that is revoked, expired or unknown; a mere "permission denied" can also be a policy.
 _BAD_TOKEN = re.compile(r"invalid token|bad token", re.IGNORECASE)
-# STS's refusal as Vault passes it on (AWS STS API reference, "Common Errors").
-_STS_ERROR = re.compile(
-    r"(?:<\?xml[^>]*>\s*)?<ErrorResponse.*<Code>([^<]*)</Code>.*?<Message>([^<]*)</Message>.*</ErrorResponse>",
-    re.DOTALL,
-)
+_STS_END = "</ErrorResponse>"
+_LONGEST_READ = 20000  # characters of a refusal that are looked at
 
 T = t.TypeVar("T")
 
@@ -58,15 +55,10 @@ class Vault:
 
     def __init__(self, connection: VaultConnection, front_end: str) -> None:
         """front_end: the name in the User-Agent, so that audit logs say who came. Raises ConfigError (TLS files)."""
-        self._connection = connection
+        self.connection = connection
         self._front_end = front_end
         self._files = tls.fingerprint(connection)
         self._transport = Transport(connection, front_end)
-
-    @property
-    def timeout(self) -> int:
-        """Seconds that one operation may take."""
-        return self._connection.timeout
 
     def close(self) -> None:
         """Close the connections."""
@@ -192,16 +184,16 @@ class Vault:
 
     def _run(self, attempt: t.Callable[[bool], T]) -> T:
         self._begin()
-        return retry.run(attempt, retries=self._connection.retries, deadline=self._transport.deadline)
+        return retry.run(attempt, retries=self.connection.retries, deadline=self._transport.deadline)
 
     def _begin(self) -> None:
         """Start an operation: a new deadline, and a new session if certificate files were replaced."""
-        files = tls.fingerprint(self._connection)
+        files = tls.fingerprint(self.connection)
         if files != self._files:
             self._transport.close()
-            self._transport = Transport(self._connection, self._front_end)
+            self._transport = Transport(self.connection, self._front_end)
             self._files = files
-        self._transport.deadline = time.monotonic() + self._connection.timeout
+        self._transport.deadline = time.monotonic() + self.connection.timeout
 
     def _call(
         self,
@@ -215,10 +207,10 @@ class Vault:
     ) -> dict[str, t.Any]:
         """One request through hvac; its JSON object, or {} where an ``empty`` answer is fine. Raises VaultError."""
         client = hvac.Client(
-            url=self._connection.url,
+            url=self.connection.url,
             token=token,  # "" keeps hvac from reading VAULT_TOKEN and ~/.vault-token
             session=self._transport,
-            namespace=self._connection.namespace or None,
+            namespace=self.connection.namespace or None,
             allow_redirects=False,
             adapter=_Adapter,
         )
@@ -244,14 +236,14 @@ class Vault:
     def _fault(self, what: str, error: Exception) -> VaultError:
         cause = _root(error)
         reason = redact(str(cause)) or type(cause).__name__
-        url = self._connection.url
+        url = self.connection.url
         kind, hint = Retry.TRANSIENT, "check url, the network, and that the server runs"
         if isinstance(error, requests.exceptions.ProxyError):
             hint = "check proxies, HTTPS_PROXY and NO_PROXY"
         elif isinstance(error, requests.exceptions.SSLError):
             kind, hint = _tls_hint(reason)
         elif isinstance(error, requests.exceptions.Timeout):
-            reason = f"no answer within {self._connection.timeout} s"
+            reason = f"no answer within {self.connection.timeout} s"
             hint = "check url and the network (a firewall that drops packets looks like this), or raise timeout"
         elif isinstance(error, requests.exceptions.InvalidSchema):
             kind, hint = (
@@ -278,8 +270,10 @@ class _Adapter(hvac.adapters.RawAdapter):
 def _refusal(
     what: str, response: requests.Response, facts: t.Mapping[str, str], secrets: t.Iterable[str | None]
 ) -> VaultError:
+    from . import hints  # a table that only failures need
+
     status = response.status_code
-    text = redact(_said(response), secrets)
+    text = _said(response, tuple(secrets))
     row = hints.find(status, text, of_login=bool(facts))
     by_status = Retry.TRANSIENT if status in (412, 429, 472, 473) or status >= 500 else Retry.PERMANENT
     known = _Facts(facts, skew=_skew(response))
@@ -300,16 +294,30 @@ class _Facts(dict[str, str]):
         return f"<{key}>"
 
 
-def _said(response: requests.Response) -> str:
+def _said(response: requests.Response, secrets: t.Sequence[str | None]) -> str:
     """The errors in Vault's answer, else the beginning of what came instead, else nothing."""
     try:
         errors = json.loads(response.content).get("errors")
         if isinstance(errors, list):
-            return _STS_ERROR.sub(r"\1: \2", ", ".join(str(error) for error in errors))
+            return redact(_short(mask(", ".join(str(error) for error in errors), secrets)[:_LONGEST_READ]))
     except (ValueError, AttributeError, RecursionError):
         pass
-    text = re.sub(r"<[^<>]*>", " ", response.content[:2000].decode("utf-8", "replace")).strip()
+    masked = mask(response.content.decode("utf-8", "replace"), secrets)[:_LONGEST_READ]
+    text = redact(re.sub(r"<[^<>]*>", " ", masked))
     return f"{text[:200]} ({_content_type(response)})" if text else ""
+
+
+def _short(text: str) -> str:
+    """Put STS's code and message for its XML, which Vault passes on (AWS STS API reference, "Common Errors").
+
+    One expression for all of it would keep a hostile answer's reader busy for hours.
+    """
+    start, end = text.find("<ErrorResponse"), text.rfind(_STS_END)
+    code, message = (re.search(f"<{name}>([^<]*)</{name}>", text[max(start, 0) : end]) for name in ("Code", "Message"))
+    if start < 0 or not code or not message:
+        return text
+    before = re.sub(r"<\?xml[^<>]*>\s*\Z", "", text[:start])
+    return f"{before}{code[1]}: {message[1]}{text[end + len(_STS_END) :]}"
 
 
 def _content_type(response: requests.Response) -> str:
