@@ -13,6 +13,7 @@ from pathlib import Path
 
 _FOLDER = Path(__file__).with_name("certificates")
 CA = str(_FOLDER / "ca.pem")
+CA_HASH = "fe93100d"  # of its name, as openssl x509 -hash prints it; it stays when make_certificates.py runs
 OTHER_CA = str(_FOLDER / "other-ca.pem")
 CLIENT = str(_FOLDER / "client.pem")
 SERVER = str(_FOLDER / "server.pem")  # for 127.0.0.1, localhost and vault.test

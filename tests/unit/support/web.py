@@ -85,10 +85,11 @@ class Web:
         self.url = f"{self.scheme}://127.0.0.1:{self.port}"
 
     def _serve(self, handler: http.server.BaseHTTPRequestHandler) -> None:
-        handler.close_connection = True
         line = handler.rfile.readline(65537)
         handler.raw_requestline = line  # type: ignore[attr-defined] # typeshed leaves it out
-        if not line or not handler.parse_request():
+        going_on = bool(line) and handler.parse_request()
+        handler.close_connection = True
+        if not going_on:
             return
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in handler.headers.items()}
@@ -100,7 +101,7 @@ class Web:
             return
         content = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
         kind = "text/plain" if isinstance(reply.body, bytes) else "application/json"
-        handler.send_response(reply.status)
+        handler.send_response_only(reply.status)
         given = {"Content-Type": kind, "Content-Length": str(len(content)), "Connection": "close", **reply.headers}
         for name, value in given.items():
             handler.send_header(name, value)

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 import requests
+import urllib3
+import urllib3.connection
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import transport
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.cutoff import Cutoff
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import Retry, VaultError
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.transport import Transport
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Login
@@ -254,3 +257,19 @@ def test_tls_server_name_with_plain_http() -> None:
     """VAULT_TLS_SERVER_NAME may be set for another server."""
     with Web(GOOD) as web:
         assert log_in(web.url, tls_server_name="vault.test").answer == LOGIN
+
+
+def test_socks_proxy() -> None:
+    """Connections are of the proxy's kind, so that none goes past it; without PySocks that is said."""
+
+    class Pool(urllib3.HTTPConnectionPool):
+        class ConnectionCls(urllib3.connection.HTTPConnection):
+            pass
+
+    manager = urllib3.PoolManager()
+    manager.pool_classes_by_scheme = {"http": Pool}
+    Cutoff().watch(manager)
+    assert issubclass(manager.pool_classes_by_scheme["http"], Pool)
+    assert issubclass(manager.pool_classes_by_scheme["http"].ConnectionCls, Pool.ConnectionCls)
+    port = closed_port()
+    assert refused("http://vault.test", "cannot be reached", proxies=f"socks5h://127.0.0.1:{port}", retries=0).hint
