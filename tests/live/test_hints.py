@@ -310,7 +310,7 @@ def rate_limit(scene: Scene) -> None:
     quota = {"rate": 1, "interval": "1s", "path": "auth/aws-open/login"}
     scene.stack.root("PUT", "sys/quotas/rate-limit/live", quota)
     scene.cleanup.callback(scene.stack.root, "DELETE", "sys/quotas/rate-limit/live")
-    for _ in range(5):
+    for _turn in range(5):
         log(scene.stack, static(scene.stack, mount_path="aws-open"))
 
 

@@ -354,7 +354,7 @@ def test_plain_library(stack: Stack) -> None:
         text=True,
     )
     assert run.returncode == 0, run.stderr
-    said, _, token = run.stdout.partition("TOKEN ")
+    said, _mark, token = run.stdout.partition("TOKEN ")
     assert said.startswith(f"arn:aws:iam::{stack.env['STACK_ACCOUNT_ID']}:user/client True\n")
     assert len(token.strip()) > 20
     assert token.strip() not in said

@@ -289,6 +289,7 @@ def bad_input(stack: Stack, folder: Path) -> list[tuple[str, dict[str, t.Any]]]:
         ("ca_path", mine(stack, ca_path=str(folder / "file"))),
         ("client_cert", mine(stack, client_key=stack.env["VAULT_CACERT"])),
         ("tls_server_name", mine(stack, tls_server_name="two words")),
+        ("tls_server_name", mine(stack, tls_server_name="../..")),
         ("timeout", mine(stack, timeout="soon")),
         ("timeout", mine(stack, timeout="0s")),
         ("timeout", mine(stack, timeout="1.5s")),

@@ -194,7 +194,7 @@ def test_tokens_that_cannot_be_asked(stack: Stack, player: Player, path: Path, t
         assert "warnings" not in played.results[f"{name}_again"]
     assert any("did not revoke" in warning for warning in played.results["absent"]["warnings"])
     token = played.results["limited"]["login"]["auth"]["client_token"]
-    statuses = [stack.vault.call("GET", "secret/data/demo", token=token).status for _ in range(4)]
+    statuses = [stack.vault.call("GET", "secret/data/demo", token=token).status for _turn in range(4)]
     assert statuses == [200, 200, 200, 403]
 
 

@@ -91,7 +91,7 @@ def test_limited_uses_are_not_used_up(stack: Stack, vault: Vault) -> None:
     for fresh in (True, False):
         assert vault.standing(token, fresh=fresh)[0] is Standing.UNKNOWN
     assert len(stack.audit()) == before
-    statuses = [stack.vault.call("GET", "secret/data/demo", token=token.client_token).status for _ in range(4)]
+    statuses = [stack.vault.call("GET", "secret/data/demo", token=token.client_token).status for _turn in range(4)]
     assert statuses == [200, 200, 200, 403]
 
 
