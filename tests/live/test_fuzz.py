@@ -28,9 +28,7 @@ JUNK = st.one_of(
     st.floats(allow_nan=False),
     st.lists(TEXT, max_size=2),
     st.dictionaries(TEXT, TEXT, max_size=2),
-    st.sampled_from(
-        ["", " ", "\n", "\0", "{{ 1 }}", "%s%n", "../..", "http://", "https://[::1", "0" * 900, "ü" * 200]
-    ),
+    st.sampled_from(["", " ", "\n", "\0", "{{ 1 }}", "%s%n", "../..", "http://", "https://[::1", "0" * 900, "ü" * 200]),
 )
 
 
