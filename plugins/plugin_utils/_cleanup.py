@@ -47,13 +47,14 @@ def revoke_created(store: Store, give_up: float | None = None) -> Revoked:
     """
     give_up = time.monotonic() + _LONGEST if give_up is None else give_up
     try:
-        due = [entry for entry in store.created() if not _has_ended(entry)]
+        # Of a token that was renewed the last entry counts.
+        latest = {str(entry.get("token")): entry for entry in store.created()}
     except StoreError as e:
         return Revoked(failures=(str(e),))
     times = 0
     failures: list[str] = []
     away: dict[str, str] = {}
-    for entry in due:
+    for entry in (entry for entry in latest.values() if not _has_ended(entry)):
         try:
             connection = _connection(entry, give_up)
             if connection.url not in away:

@@ -60,8 +60,9 @@ def run_of(fields: t.Mapping[str, t.Any]) -> Run | None:
         run = Run(**fields)
     except TypeError:
         return None
-    kinds = (int, int, str, str)
-    return run if all(type(value) is kind for value, kind in zip(dataclasses.astuple(run), kinds)) else None
+    numbers, texts = (run.pid, run.started), (run.boot_id, run.pid_namespace)
+    sound = all(isinstance(one, int) for one in numbers) and all(isinstance(one, str) for one in texts)
+    return run if sound else None
 
 
 def _place() -> tuple[str, str] | None:

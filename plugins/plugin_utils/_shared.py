@@ -149,6 +149,7 @@ def _renew(wish: Wish, store: Store, key: str, record: _Record, vault: Vault) ->
             raise  # nobody answers: a login would only wait once more
         return None  # it may not be renewed any more, or is gone: a login tells what is wrong
     store.count("renewal", time.monotonic() - started)
+    _note(wish, token, store)
     auth = dict(record.answer.get("auth") or {}, lease_duration=token.ttl)
     renewed = dataclasses.replace(
         record,
@@ -184,7 +185,7 @@ def _log_in_for_all(wish: Wish, store: Store, key: str, vault: Vault) -> dict[st
 
 
 def _log_in(wish: Wish, vault: Vault, store: Store | None) -> Login:
-    """Log in, and let the end of the run know, if it is to revoke the token."""
+    """Log in, and let the end of the run know of it."""
     from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.login import check, log_in
 
     started = time.monotonic()
@@ -193,12 +194,17 @@ def _log_in(wish: Wish, vault: Vault, store: Store | None) -> Login:
     if store is None:
         return login
     store.count("login", time.monotonic() - started)
-    token = login.token
-    if token and wish.revoke and has_callback(store):
-        connection = dataclasses.asdict(wish.connection)
-        with _or_revoked(token, vault):
-            store.add_created({"token": token.client_token, "connection": connection, "ends": _end(token)})
+    if login.token:
+        with _or_revoked(login.token, vault):
+            _note(wish, login.token, store)
     return login
+
+
+def _note(wish: Wish, token: Token, store: Store) -> None:
+    """Let the end of the run know of a token, and when it ends, if it is to revoke it."""
+    if wish.revoke and has_callback(store):
+        connection = dataclasses.asdict(wish.connection)
+        store.add_created({"token": token.client_token, "connection": connection, "ends": _end(token)})
 
 
 @contextlib.contextmanager

@@ -113,7 +113,7 @@ class Store:
             return 0
 
     def add_created(self, entry: t.Mapping[str, t.Any]) -> None:
-        """Remember a token to revoke at the end of the run. Raises StoreError."""
+        """Remember a token to revoke at the end of the run, or that its end is another one now. Raises StoreError."""
         self._append(_CREATED, json.dumps(entry) + "\n")
 
     def created(self) -> list[dict[str, t.Any]]:

@@ -16,7 +16,7 @@ from ansible_collections.vaultfleet.aws.plugins.lookup import vault_aws_token
 from ansible_collections.vaultfleet.aws.plugins.module_utils._options import CONNECTION_SPEC, LOGIN_SPEC
 from ansible_collections.vaultfleet.aws.tests.unit.plugins.lookup.lookups import definitions, options_of
 
-PARTS = {
+PARTS: dict[str, tuple[dict[str, t.Any], t.Any]] = {
     "login": (LOGIN_SPEC, login.ModuleDocFragment),
     "connection": (CONNECTION_SPEC, connection.ModuleDocFragment),
 }

@@ -58,7 +58,8 @@ def test_a_hit_imports_nothing_of_the_way_to_vault(vault: FakeVault) -> None:
 
 def test_token_and_login(vault: FakeVault) -> None:
     [token] = run(role="web", url=vault.url, **STATIC)
-    [login] = run(role="web", url=vault.url, **{"return": "login"}, **STATIC)
+    whole: dict[str, t.Any] = {"return": "login"}
+    [login] = run(role="web", url=vault.url, **whole, **STATIC)
     assert login["auth"]["client_token"] == token
     assert login["auth"]["policies"] == ["default"]
 
@@ -218,14 +219,15 @@ def described(sink: Path, ends: float, token: str = "hvs.sink") -> None:  # noqa
 
 def test_sink(sink: Path, vault: FakeVault, monkeypatch: pytest.MonkeyPatch) -> None:
     now = clock.now
-    for _ in range(3):
+    for _time in range(3):
         assert run(sink=str(sink), url=vault.url) == ["hvs.sink"]
     assert (vault.times("login"), vault.times("lookup-self")) == (0, 1)
     monkeypatch.setattr(clock, "now", lambda: now() + 31)
     run(sink=str(sink), url=vault.url)
     assert vault.times("lookup-self") == 2
     assert run(sink=str(sink), url=vault.url, check_interval=0) == ["hvs.sink"]
-    assert run(sink=str(sink), url=vault.url, **{"return": "login"}) == [{"auth": {"client_token": "hvs.sink"}}]
+    whole: dict[str, t.Any] = {"return": "login"}
+    assert run(sink=str(sink), url=vault.url, **whole) == [{"auth": {"client_token": "hvs.sink"}}]
     assert vault.times("lookup-self") == 2
 
 

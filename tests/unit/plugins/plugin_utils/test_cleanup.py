@@ -58,6 +58,12 @@ def test_what_has_ended_or_is_gone_is_no_failure(store: Store, vault: FakeVault)
     assert vault.times("revoke-self") == 1
 
 
+def test_a_renewed_token_has_not_ended(store: Store, vault: FakeVault) -> None:
+    store.add_created(entry(vault.url, "hvs.renewed", clock.now() - 1))
+    store.add_created(entry(vault.url, "hvs.renewed", clock.now() + 60))
+    assert revoke_created(store).times == vault.times("revoke-self") == 1
+
+
 def test_a_server_that_is_away_is_asked_once(store: Store, vault: FakeVault) -> None:
     away = f"http://127.0.0.1:{closed_port()}"
     for number in range(3):
@@ -75,11 +81,10 @@ def test_a_server_that_is_away_is_asked_once(store: Store, vault: FakeVault) -> 
 
 def test_garbled_entries(store: Store, vault: FakeVault) -> None:
     garbled: list[dict[str, object]] = [
-        {},
         {"token": "hvs.a"},
-        {"token": "hvs.a", "connection": 1},
+        {"token": "hvs.b", "connection": 1},
         {"connection": entry(vault.url)["connection"]},
-        {"token": "hvs.a", "connection": {"url": vault.url, "more": 1}},
+        {"token": "hvs.c", "connection": {"url": vault.url, "more": 1}},
     ]
     for one in garbled:
         store.add_created(one)

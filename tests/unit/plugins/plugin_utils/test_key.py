@@ -42,7 +42,7 @@ def key(**changes: t.Any) -> str:
         {"tls_server_name": "other.example.test"},
         {"revoke": False},
     ],
-    ids=lambda changes: "-".join(changes),
+    ids="-".join,
 )
 def test_another_login(changes: dict[str, t.Any]) -> None:
     assert key(**changes) != key()
@@ -61,7 +61,7 @@ def test_another_login(changes: dict[str, t.Any]) -> None:
         {"role": "WEB"},
         {"url": f"{URL}/"},
     ],
-    ids=lambda changes: "-".join(changes),
+    ids="-".join,
 )
 def test_the_same_login(changes: dict[str, t.Any]) -> None:
     assert key(**changes) == key()

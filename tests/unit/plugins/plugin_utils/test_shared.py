@@ -51,7 +51,7 @@ def record_file(store: Store, asked: _shared.Wish) -> Path:
 
 def test_one_login_then_hits(store: Store, vault: FakeVault) -> None:
     asked = wish(vault.url)
-    answers = [shared_login(asked, store) for _ in range(5)]
+    answers = [shared_login(asked, store) for _time in range(5)]
     assert len({token(answer) for answer in answers}) == 1
     assert (vault.times("login"), store.hits(), store.events()["login"][0]) == (1, 4, 1)
 
@@ -225,7 +225,7 @@ def test_a_failure_is_told_to_all_and_not_tried_again(store: Store, vault: FakeV
     vault.refuses = True
     asked = wish(vault.url)
     said = set()
-    for _ in range(5):
+    for _time in range(5):
         with pytest.raises(LoginError) as caught:
             shared_login(asked, store)
         said.add(str(caught.value))

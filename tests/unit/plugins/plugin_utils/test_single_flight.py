@@ -37,11 +37,11 @@ def all_at_once(asked: Wish, store: Store) -> list[str]:
         except (LoginError, StoreError) as e:
             results.put(str(e))
 
-    workers = [FORK.Process(target=work) for _ in range(MANY)]
+    workers = [FORK.Process(target=work) for _number in range(MANY)]
     for worker in workers:
         worker.start()
     start.set()
-    got = [str(results.get()) for _ in workers]
+    got = [str(results.get()) for _worker in workers]
     for worker in workers:
         worker.join()
     return got

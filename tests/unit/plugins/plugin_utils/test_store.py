@@ -211,7 +211,7 @@ def test_created_tokens_and_torn_lines(store: Store) -> None:
 
 
 def test_numbers(store: Store) -> None:
-    for _ in range(3):
+    for _time in range(3):
         store.count_hit()
     store.count("login", 1.5)
     store.count("login", 0.25)
