@@ -10,10 +10,13 @@ not touched.
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+
+from ansible_collections.vaultfleet.aws.plugins.module_utils._options import LOGIN_SPEC
 
 
 class ActionModule(ActionBase):
@@ -29,11 +32,26 @@ class ActionModule(ActionBase):
                 "aws_vault_login cannot run with async: Ansible would leave the token in a file on the managed host."
                 " Remove async and poll from the task."
             )
+        if _gives_secret(self._task.args):
+            self._keep_off_disk()
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         result.update(self._execute_module(task_vars=task_vars))
         if _carries_secret(result):
             result["_ansible_no_log"] = True
         return result
+
+    def _keep_off_disk(self) -> None:
+        """Hand the module to the host's Python through a pipe; else Ansible puts it, secrets included, into a file.
+
+        Where the connection or become method cannot do that (``su``), Ansible goes on with a file.
+        """
+        with contextlib.suppress(KeyError, AnsibleError):
+            self._connection.set_option("pipelining", True)
+
+
+def _gives_secret(arguments: dict[str, t.Any]) -> bool:
+    names = [(name, *spec.get("aliases", ())) for name, spec in LOGIN_SPEC.items() if spec.get("no_log")]
+    return any(arguments.get(name) for group in names for name in group)
 
 
 def _carries_secret(result: dict[str, t.Any]) -> bool:

@@ -255,22 +255,17 @@ nonce:
   sample: 5defbf9e-a8f9-3063-bdfc-54b7a42a1f95
 """
 
-import dataclasses
-import time
 import typing as t
-from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils import _options
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock, kept, lib_botocore, lib_hvac, sink
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import VaultConnection
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import lib_botocore, lib_hvac
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.durations import parse_duration
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, LoginError
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.login import LoggedIn, check, log_in
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.sink import Sink
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Token
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.login import check, log_in
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Vault
+from ansible_collections.vaultfleet.aws.plugins.module_utils._results import result_of_login
 
 FRONT_END = "aws_vault_login"
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
@@ -298,129 +293,48 @@ def main() -> None:
         if missing:
             module.fail_json(msg=missing_required_lib(library), exception=missing)
     try:
-        connection = _options.vault_connection(module.params)
-        for warning in _options.connection_warnings(connection):
-            module.warn(warning)
-        place = Sink.from_options("sink", module.params["sink"]) if module.params["sink"] else None
-        if module.params["state"] == "absent":
-            result = absent(module, connection, place)
-        else:
-            result = present(module, connection, place)
+        result = run_with_sink(module) if module.params["sink"] else run(module)
     except LoginError as e:
         module.fail_json(msg=str(e))
     module.exit_json(**result)
 
 
-def present(module: AnsibleModule, connection: VaultConnection, place: Sink | None) -> dict[str, t.Any]:
-    """Make sure that there is a token."""
-    config = _options.login_config(module.params)
-    min_ttl = parse_duration("min_ttl", module.params["min_ttl"])
-    give_token = module.params["return_token"]
-    if place and config.wrap_ttl:
-        raise ConfigError("wrap_ttl", "cannot go with sink", hint="a wrapping token is for one use: remove one of them")
-    if not place and give_token is False:
-        raise ConfigError("return_token", "false without sink would lose the token", hint="give sink, or remove it")
-    check(config)
-    vault = Vault(connection, FRONT_END)
-    if place is None:
-        return {"changed": True} if module.check_mode else result_of_login(module, log_in(config, vault), True)
-    with sink.turn(place.path, connection.timeout):
-        found = kept.examine(place, config, connection, vault, min_ttl)
-        before = _shown(found.record, place)
-        if found.token:
-            changed = sink.differs(place)
-            if changed and not module.check_mode:
-                sink.write(place, found.token.client_token)
-            result = result_of_token(found.token, give_token is True) if not module.check_mode else {}
-            after = dict(before, mode=f"{place.mode:04o}") if changed else before
-            return {**result, "changed": changed, "diff": {"before": before, "after": after}}
-        if module.check_mode:
-            after = {"accessor": "(of a new token)", "expires_at": "(of a new token)", "mode": f"{place.mode:04o}"}
-            return {"changed": True, "msg": found.why, "diff": {"before": before, "after": after}}
-        sink.check_writable(place)
-        done = log_in(config, vault)
-        token = t.cast(Token, done.login.token)  # there is no wrap_ttl
-        record = kept.keep(place, token, config, connection, vault)
-    if record.trusted:
-        module.warn(
-            f"The server cannot be asked about tokens of role {config.role} (lookup-self is forbidden to them, or would"
-            " use them up): the token is taken as good until its lease ends."
-        )
-    if token.left(clock.now()) < min_ttl:
-        module.warn(f"Tokens of role {config.role} live {token.ttl} s, less than min_ttl: each run will log in.")
-    result = result_of_login(module, done, give_token is True)
-    return {**result, "msg": found.why, "diff": {"before": before, "after": _shown(record, place)}}
-
-
-def absent(module: AnsibleModule, connection: VaultConnection, place: Sink | None) -> dict[str, t.Any]:
-    """Revoke the token in the sink, and remove it."""
-    if place is None:
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Log in, and return the token. Raises LoginError."""
+    if module.params["state"] == "absent":
         raise ConfigError("sink", "is missing, but state is absent", hint="name the token file to revoke and remove")
-    record = kept.read_record(place.path)
-    before = _shown(record, place)
-    if module.check_mode:
-        present_now = sink.read(place.path) is not None
-        if present_now:
-            kept.check_origin(place, record, connection)
-        changed = present_now or record is not None
-    else:
-        with sink.turn(place.path, connection.timeout):
-            changed, revoked = kept.discard(place, connection, Vault(connection, FRONT_END))
-        if changed and not revoked and before:
-            module.warn(
-                "The server did not revoke the token: it is gone already, or it is a batch token or its policies forbid"
-                f" revoke-self, and it lives until {before['expires_at']}."
-            )
-    return {"changed": changed, "diff": {"before": before, "after": {} if changed else before}}
+    if module.params["return_token"] is False:
+        raise ConfigError("return_token", "false without sink would lose the token", hint="give sink, or remove it")
+    vault = connect(module)
+    config = _options.login_config(module.params)
+    check(config)
+    return {"changed": True} if module.check_mode else result_of_login(module, log_in(config, vault), True)
 
 
-def result_of_login(module: AnsibleModule, done: LoggedIn, give_token: bool) -> dict[str, t.Any]:
-    """The result for a login that was made."""
-    answer = dict(done.login.answer)
-    for warning in answer.get("warnings") or []:
-        module.warn(f"Vault says: {warning}")
-    if not give_token and isinstance(answer.get("auth"), dict):
-        answer["auth"] = {name: value for name, value in answer["auth"].items() if name != "client_token"}
-    result: dict[str, t.Any] = {"changed": True, "login": answer, "identity": dataclasses.asdict(done.identity)}
-    if done.login.token:
-        result["expires_at"] = _utc(done.login.token)
-    if done.nonce:
-        result["nonce"] = done.nonce
-        module.warn(
-            "A nonce was made for this login and is in the result as 'nonce'. Until an operator deletes the instance's"
-            " entry in identity-accesslist, this instance can log in with that nonce only: keep it, as a secret."
-        )
-    return result
+def run_with_sink(module: AnsibleModule) -> dict[str, t.Any]:
+    """Keep a good token in the sink, or remove it from there. Raises LoginError."""
+    # Most of what a sink takes, a plain login need not load.
+    from ansible_collections.vaultfleet.aws.plugins.module_utils import _sink_task
+    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.sink import Sink
+
+    vault = connect(module)
+    place = Sink.from_options("sink", module.params["sink"])
+    if module.params["state"] == "absent":
+        return _sink_task.absent(module, place, vault)
+    config = _options.login_config(module.params)
+    if config.wrap_ttl:
+        raise ConfigError("wrap_ttl", "cannot go with sink", hint="a wrapping token is for one use: remove one of them")
+    min_ttl = parse_duration("min_ttl", module.params["min_ttl"])
+    check(config)
+    return _sink_task.present(module, place, config, vault, min_ttl, module.params["return_token"] is True)
 
 
-def result_of_token(token: Token, give_token: bool) -> dict[str, t.Any]:
-    """The result for a token that was in the sink."""
-    auth = {
-        "accessor": token.accessor,
-        "lease_duration": 0 if token.ttl == 0 else int(token.left(clock.now())),
-        "policies": list(token.policies),
-        "renewable": token.renewable,
-    }
-    if give_token:
-        auth["client_token"] = token.client_token
-    return {"login": {"auth": auth}, "expires_at": _utc(token)}
-
-
-def _shown(record: kept.Record | None, place: Sink) -> dict[str, t.Any]:
-    """One side of the diff."""
-    if record is None:
-        return {}
-    mode = sink.current_mode(place.path)
-    expires = None if record.expires_at is None else _iso(record.expires_at)
-    return {"accessor": record.accessor, "expires_at": expires, "mode": None if mode is None else f"{mode:04o}"}
-
-
-def _utc(token: Token) -> str | None:
-    return None if token.ttl == 0 else _iso(time.time() + token.left(clock.now()))
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(int(seconds), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+def connect(module: AnsibleModule) -> Vault:
+    """The server that the options name; no request is made yet. Raises ConfigError."""
+    connection = _options.vault_connection(module.params)
+    for warning in _options.connection_warnings(connection):
+        module.warn(warning)
+    return Vault(connection, FRONT_END)
 
 
 if __name__ == "__main__":

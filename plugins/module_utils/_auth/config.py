@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import re
 import typing as t
@@ -34,10 +33,11 @@ _IAM_ONLY = (
 )
 _EC2_ONLY = ("signature_type", "nonce")
 _LONGEST_NONCE = 128  # bytes; the server refuses more (vault builtin/credential/aws/path_login.go)
-_ROLE_ARN = re.compile(r"arn:[a-z0-9-]+:iam::\d{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
+# Patterns are compiled when they are used: a module pays for each that is compiled at import.
+_ROLE_ARN = r"arn:[a-z0-9-]+:iam::\d{12}:role/[\w+=,.@/-]{1,512}"
 _HOST_NAME = r"(?=.{1,253}\Z)[\w-]{1,63}(\.[\w-]{1,63})*\.?"  # the lengths of RFC 1035
-_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)  # STS API reference, AssumeRole
-_EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)  # the same
+_SESSION_NAME = r"[\w+=,.@-]{2,64}"  # STS API reference, AssumeRole
+_EXTERNAL_ID = r"[\w+=,.@:/-]{2,1224}"  # the same
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,6 +160,8 @@ def _present(cls: type[LoginConfig] | type[VaultConnection], options: Options) -
     names = [field.name for field in dataclasses.fields(cls)]
     for name in options:
         if name not in names:
+            import difflib
+
             near = difflib.get_close_matches(str(name), names, n=1)
             _fail(str(name)[:80], "is not an option", f"did you mean {near[0]}?" if near else "remove it")
     return {name: value for name, value in options.items() if value is not None}
@@ -351,5 +353,5 @@ def _judge_assume_role(given: Options) -> None:
         ("assume_role_external_id", _EXTERNAL_ID, "use 2 to 1224 letters, digits and +=,.@:/-_"),
         ("assume_role_session_name", _SESSION_NAME, "use 2 to 64 letters, digits and +=,.@-_"),
     ):
-        if name in given and not pattern.fullmatch(_text(name, given[name])):
+        if name in given and not re.fullmatch(pattern, _text(name, given[name]), re.ASCII):
             _fail(name, "is not of the form that AWS takes", hint)

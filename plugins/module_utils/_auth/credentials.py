@@ -32,6 +32,11 @@ class Credentials:
     session_token: str | None = dataclasses.field(repr=False)
     provider: str
 
+    @property
+    def token(self) -> str | None:
+        """The session token by botocore's name, whose signer takes this object."""
+        return self.session_token
+
     def secrets(self) -> tuple[str | None, ...]:
         """What must never be shown."""
         return (self.secret_key, self.session_token)
@@ -46,6 +51,8 @@ def quiet_botocore() -> None:
 
 def new_session(profile: str | None = None) -> botocore.session.Session:
     """Return a botocore session; an explicit ``profile`` beats environment keys (botocore's own rule)."""
+    import botocore.session
+
     quiet_botocore()
     return botocore.session.Session(profile=profile)
 
@@ -57,10 +64,13 @@ def find_credentials(config: LoginConfig, region: str, *, timeout: float = 30) -
     keys is botocore's chain. With ``assume_role_arn`` they are those of that role, from STS in ``region``; ``timeout``
     (seconds) bounds that call. Raises CredentialsError.
     """
+    static = _static(config)
+    if static and not config.assume_role_arn:
+        return static
     with _explained(config.profile):
         session = new_session(config.profile)
         with _metadata_past_proxies():
-            found = _base(config, session)
+            found = static or _chain(session)
         if config.assume_role_arn:
             found = _assume_role(config, session, found, region, timeout)
     return found
@@ -76,9 +86,13 @@ def configured_region(profile: str | None) -> str | None:
     return region or None
 
 
-def _base(config: LoginConfig, session: botocore.session.Session) -> Credentials:
+def _static(config: LoginConfig) -> Credentials | None:
     if config.access_key and config.secret_key:
         return Credentials(config.access_key, config.secret_key, config.session_token, "static")
+    return None
+
+
+def _chain(session: botocore.session.Session) -> Credentials:
     found = session.get_credentials()
     if found is None:
         raise CredentialsError(
@@ -96,6 +110,8 @@ def _base(config: LoginConfig, session: botocore.session.Session) -> Credentials
 
 
 def _refuse_expiring(found: t.Any) -> None:
+    import botocore.credentials
+
     # botocore refreshes in time where it can; what is left are sources that hand out nearly dead keys.
     if isinstance(found, botocore.credentials.RefreshableCredentials) and found.refresh_needed(_LEAST_LIFE):
         raise CredentialsError(
@@ -131,6 +147,8 @@ def _metadata_past_proxies() -> t.Iterator[None]:
 def _assume_role(
     config: LoginConfig, session: botocore.session.Session, base: Credentials, region: str, timeout: float
 ) -> Credentials:
+    import botocore.config
+
     client: t.Any = session.create_client(
         "sts",
         region_name=region,

@@ -11,8 +11,8 @@ import re
 from .errors import ConfigError
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_WHOLE = re.compile(r"(?:\d{1,10}(?:\.\d{1,6})?(?:ms|s|m|h|d))+", re.ASCII)
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
+_WHOLE = r"(?:\d{1,10}(?:\.\d{1,6})?(?:ms|s|m|h|d))+"
+_PART = r"(\d+(?:\.\d+)?)(ms|s|m|h|d)"
 _LONGEST = 10 * 365 * 86400
 
 
@@ -28,8 +28,8 @@ def parse_duration(option: str, value: object, *, minimum: int = 0) -> int:
     text = str(value).strip()
     if re.fullmatch(r"-?\d{1,12}", text, re.ASCII):
         seconds = int(text)
-    elif _WHOLE.fullmatch(text):
-        seconds = round(sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)), 3)
+    elif re.fullmatch(_WHOLE, text, re.ASCII):
+        seconds = round(sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text, re.ASCII)), 3)
     else:
         raise ConfigError(option, f"{text[:40]!r} is not a duration", hint=_hint())
     if seconds != int(seconds):

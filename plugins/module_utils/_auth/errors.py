@@ -12,8 +12,8 @@ import typing as t
 
 _LONGEST_ANSWER = 600  # characters of a server's answer that an error repeats
 # AWS repeats the canonical request in some refusals, and with it the session token.
-_TOKEN_HEADER = re.compile(r"(x-amz-security-token:)[^\s\\]+", re.IGNORECASE)
-_VAULT_TOKEN = re.compile(r"\b(hv[sbr]\.|[sbr]\.)[A-Za-z0-9_-]{20,}")
+_IN_HEADER = r"(x-amz-security-token:)[^\s\\]+"
+_VAULT_SHAPE = r"\b(hv[sbr]\.|[sbr]\.)[A-Za-z0-9_-]{20,}"
 
 
 class Retry(enum.Enum):
@@ -104,5 +104,5 @@ def mask(text: str, secrets: t.Iterable[str | None] = ()) -> str:
     for secret in secrets:
         if secret:
             text = text.replace(secret, "********")
-    text = _TOKEN_HEADER.sub(r"\1********", text)
-    return _VAULT_TOKEN.sub(r"\1********", text)
+    text = re.sub(_IN_HEADER, r"\1********", text, flags=re.IGNORECASE)
+    return re.sub(_VAULT_SHAPE, r"\1********", text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import typing as t
 
 from .config import LoginConfig
 from .credentials import Credentials, quiet_botocore
@@ -34,8 +35,7 @@ def login_request(config: LoginConfig, credentials: Credentials, target: StsTarg
     if config.header_value:
         headers[SERVER_ID_HEADER] = config.header_value
     request = botocore.awsrequest.AWSRequest(method="POST", url=target.url, data=BODY.encode(), headers=headers)
-    keys = botocore.credentials.Credentials(credentials.access_key, credentials.secret_key, credentials.session_token)
-    botocore.auth.SigV4Auth(keys, "sts", target.region).add_auth(request)
+    botocore.auth.SigV4Auth(t.cast(t.Any, credentials), "sts", target.region).add_auth(request)
     signed = _base64(json.dumps({name: [value] for name, value in request.headers.items()}))
     return LoginRequest(
         body={

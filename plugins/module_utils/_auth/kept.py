@@ -17,7 +17,7 @@ import time
 import typing as t
 
 from . import clock, sink
-from .config import LoginConfig, VaultConnection
+from .config import LoginConfig
 from .errors import SinkError, VaultError
 from .sink import Sink
 from .token import Token
@@ -56,7 +56,7 @@ class Kept:
     record: Record | None
 
 
-def examine(place: Sink, config: LoginConfig, connection: VaultConnection, vault: Vault, min_ttl: int) -> Kept:
+def examine(place: Sink, config: LoginConfig, vault: Vault, min_ttl: int) -> Kept:
     """Tell whether the token in ``place`` works, is of this login, and has ``min_ttl`` seconds left.
 
     A token is only ever sent to the server that it came from. Raises SinkError; VaultError if the server cannot be
@@ -68,7 +68,7 @@ def examine(place: Sink, config: LoginConfig, connection: VaultConnection, vault
         return Kept(None, "there is no token yet", record)
     if record is None:
         return Kept(None, "there is no record of the token's login beside it", None)
-    other = _difference(record, config, connection)
+    other = _difference(record, config, vault)
     if other:
         return Kept(None, f"the token is of another {other}", record)
     if record.fingerprint != _fingerprint(text):
@@ -84,15 +84,15 @@ def examine(place: Sink, config: LoginConfig, connection: VaultConnection, vault
     return Kept(token, "", record)
 
 
-def keep(place: Sink, token: Token, config: LoginConfig, connection: VaultConnection, vault: Vault) -> Record:
+def keep(place: Sink, token: Token, config: LoginConfig, vault: Vault) -> Record:
     """Write ``token``, just handed out, and its record. Raises SinkError, and has tried to revoke the token then."""
     left = token.left(clock.now())
     try:
         record = Record(
             fingerprint=_fingerprint(token.client_token),
             accessor=token.accessor,
-            url=connection.url,
-            namespace=connection.namespace,
+            url=vault.connection.url,
+            namespace=vault.connection.namespace,
             mount_path=config.mount_path,
             role=config.role,
             type=config.type,
@@ -111,7 +111,7 @@ def keep(place: Sink, token: Token, config: LoginConfig, connection: VaultConnec
     return record
 
 
-def discard(place: Sink, connection: VaultConnection, vault: Vault) -> tuple[bool, bool]:
+def discard(place: Sink, vault: Vault) -> tuple[bool, bool]:
     """Revoke the token in ``place`` and remove it and its record: (was there anything, did the server revoke it).
 
     Raises SinkError for a token without a record or of another server, VaultError if the server cannot be asked; the
@@ -121,14 +121,14 @@ def discard(place: Sink, connection: VaultConnection, vault: Vault) -> tuple[boo
     record = read_record(place.path)
     if text is None:
         return sink.remove(_record_place(place).path), False
-    check_origin(place, record, connection)
+    check_origin(place, record, vault)
     revoked = vault.revoke_self(text.strip())
     sink.remove(place.path)
     sink.remove(_record_place(place).path)
     return True, revoked
 
 
-def check_origin(place: Sink, record: Record | None, connection: VaultConnection) -> None:
+def check_origin(place: Sink, record: Record | None, vault: Vault) -> None:
     """Refuse to touch what this collection did not write, and to show a token to another server. Raises SinkError."""
     if record is None:
         raise SinkError(
@@ -136,7 +136,7 @@ def check_origin(place: Sink, record: Record | None, connection: VaultConnection
             hint="revoke and remove it yourself, or correct sink.path",
         )
     for name in ("url", "namespace"):
-        theirs, ours = getattr(record, name), getattr(connection, name)
+        theirs, ours = getattr(record, name), getattr(vault.connection, name)
         if theirs != ours:
             raise SinkError(
                 f"the token in {place.path} is of {name} {theirs!r}, not {ours!r}",
@@ -165,11 +165,11 @@ def read_record(path: str) -> Record | None:
     return record if record.expires_at is None or 0 <= record.expires_at < _LATEST else None
 
 
-def _difference(record: Record, config: LoginConfig, connection: VaultConnection) -> str:
+def _difference(record: Record, config: LoginConfig, vault: Vault) -> str:
     """The first thing in which the record is of another login, or nothing."""
     asked: dict[str, t.Any] = {
-        "url": connection.url,
-        "namespace": connection.namespace,
+        "url": vault.connection.url,
+        "namespace": vault.connection.namespace,
         "mount_path": config.mount_path,
         "role": config.role,
         "type": config.type,
@@ -179,8 +179,12 @@ def _difference(record: Record, config: LoginConfig, connection: VaultConnection
 
 def _token(text: str, record: Record) -> Token:
     """The token as its record has it, with the lease that was counted when it was handed out."""
-    ttl = 0 if record.expires_at is None else max(1, int(record.expires_at - time.time()))
-    return Token(text.strip(), record.accessor, ttl, False, 0, (), {}, clock.now())
+    now = clock.now()
+    if record.expires_at is None:
+        return Token(text.strip(), record.accessor, 0, False, 0, (), {}, now)
+    left = record.expires_at - time.time()  # below 0 if it has ended, and so it must stay, though a ttl of 0 is for ever
+    ttl = max(1, int(left))
+    return Token(text.strip(), record.accessor, ttl, False, 0, (), {}, now + left - ttl)
 
 
 def _fingerprint(text: str) -> str:

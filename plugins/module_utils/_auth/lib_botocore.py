@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""botocore and the urllib3 that comes with it, or their absence. The rest of the core imports them from here."""
+"""botocore and the urllib3 that comes with it, or their absence. The rest of the core imports them from here.
+
+Only what signs is loaded here. Sessions and the credential chain take as long again: they are loaded where needed.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,8 @@ try:
     import botocore
     import botocore.auth
     import botocore.awsrequest
-    import botocore.config
-    import botocore.credentials
     import botocore.exceptions
     import botocore.loaders
-    import botocore.session
     import botocore.utils
     import urllib3
 except ImportError as e:

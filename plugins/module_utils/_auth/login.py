@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
-import uuid
 
-from . import ec2, iam
+from . import iam
 from .config import LoginConfig
 from .credentials import Credentials, configured_region, find_credentials
 from .endpoints import StsTarget, sts_target
 from .errors import ConfigError, MetadataError
-from .imds import IdentityDocument, identity_document, instance_region
 from .request import LoginRequest
 from .vault import Login, Vault
 
@@ -69,8 +67,13 @@ def signing_target(config: LoginConfig) -> StsTarget:
 
 def _detect_region(config: LoginConfig) -> str:
     """The region of environment, then AWS configuration, then instance metadata (as HashiCorp's clients order them)."""
+    region = configured_region(config.profile)
+    if region:
+        return region
+    from .imds import instance_region
+
     try:
-        return configured_region(config.profile) or instance_region()
+        return instance_region()
     except MetadataError as e:
         raise ConfigError(
             "region",
@@ -86,7 +89,7 @@ def _log_in_iam(config: LoginConfig, vault: Vault) -> LoggedIn:
     def proof(fresh: bool) -> LoginRequest:
         nonlocal found
         if found is None or fresh:
-            found = find_credentials(config, target.region, timeout=vault.timeout)
+            found = find_credentials(config, target.region, timeout=vault.connection.timeout)
         return iam.login_request(config, found, target)
 
     login = vault.login(config.mount_path, proof, wrap_ttl=config.wrap_ttl)
@@ -105,6 +108,12 @@ def _log_in_iam(config: LoginConfig, vault: Vault) -> LoggedIn:
 
 
 def _log_in_ec2(config: LoginConfig, vault: Vault) -> LoggedIn:
+    # Loaded here, since most logins are of the other type.
+    import uuid
+
+    from . import ec2
+    from .imds import IdentityDocument, identity_document
+
     nonce = config.nonce or str(uuid.uuid4())
     found: IdentityDocument | None = None
 

@@ -26,7 +26,7 @@ _SKEW_WORTH_TELLING = 60  # seconds
 _LONGEST_RETRY_AFTER = 3600.0  # seconds
 _SETTLING = 1.0  # seconds until a token that a standby does not know yet may have reached it
 # Vault says these for a token that is revoked, expired or unknown; a mere "permission denied" can also be a policy.
-_BAD_TOKEN = re.compile(r"invalid token|bad token", re.IGNORECASE)
+_SAYS_GONE = r"invalid token|bad token"
 _STS_END = "</ErrorResponse>"
 _LONGEST_READ = 20000  # characters of a refusal that are looked at
 
@@ -109,7 +109,8 @@ class Vault:
                 if e.status != 403:
                     raise
                 if last:
-                    return (Standing.UNKNOWN if fresh and not _BAD_TOKEN.search(e.server) else Standing.GONE), token
+                    gone = not fresh or re.search(_SAYS_GONE, e.server, re.IGNORECASE)
+                    return (Standing.GONE if gone else Standing.UNKNOWN), token
             time.sleep(_SETTLING)
         raise AssertionError("unreachable: the last round returns or raises")
 
