@@ -14,13 +14,14 @@ import io
 import ipaddress
 import time
 import typing as t
+import warnings
 from urllib.parse import urljoin, urlsplit
 
 from . import tls
 from .config import VaultConnection
 from .cutoff import Cutoff
 from .errors import Retry, VaultError
-from .lib_hvac import requests
+from .lib_hvac import requests, urllib3
 from .version import VERSION
 
 LARGEST_ANSWER = 1024 * 1024  # bytes; an answer with a token has a few KiB
@@ -99,7 +100,9 @@ class Transport(requests.Session):
             cert=None,  # hvac puts the environment's here; our context has what the options say
         )
         try:
-            with self._cutoff.after(left):
+            with self._cutoff.after(left), warnings.catch_warnings():
+                if not self._connection.validate_certs:  # said by the front ends, where somebody might not know
+                    warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
                 response = super().request(method, url, **options)
                 whole = requests.Response()
                 whole.raw = io.BytesIO(_read(response))
