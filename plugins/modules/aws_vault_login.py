@@ -86,8 +86,8 @@ options:
       - Whether the token is in the result. By default it is without O(sink), and is not with it.
     type: bool
 notes:
-  - Give O(secret_key), O(session_token) and O(nonce) by variables. What stands literally in a task shows in what prints the
-    task itself, such as reports of the junit callback and E(ANSIBLE_DISPLAY_ARGS_TO_STDOUT).
+  - Give O(secret_key), O(session_token) and O(nonce) by variables. What stands literally in a task shows in what prints
+    the task itself, such as reports of the junit callback and E(ANSIBLE_DISPLAY_ARGS_TO_STDOUT).
   - With E(ANSIBLE_DEBUG) set, Ansible itself prints every module's raw result, tokens included. Never set it in
     production.
   - Where a login has no nonce of its own and O(type=ec2), the result carries one, with a warning. Keep it.
