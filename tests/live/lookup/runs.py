@@ -144,7 +144,8 @@ class Runs:
         book = self.folder / f"{name}.json"
         book.write_text(json.dumps(plays), encoding="utf-8")
         # Where a task runs in the background, Ansible looks for ~ in two ways.
-        line = f"ansible_connection=local ansible_python_interpreter={sys.executable} ansible_async_dir={self.folder}/async"
+        line = f"ansible_connection=local ansible_python_interpreter={sys.executable}"
+        line += f" ansible_async_dir={self.folder}/async"
         inventory = self.folder / f"{name}.ini"
         inventory.write_text("".join(f"h{number} {line}\n" for number in range(hosts)), encoding="utf-8")
         return [sys.executable, "-m", "ansible", "playbook", "-i", str(inventory), str(book)]
