@@ -11,7 +11,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-_FOLDER = Path(__file__).with_name("certificates")
+_FOLDER = Path(__file__).with_name("pem")
 CA = str(_FOLDER / "ca.pem")
 CA_HASH = "fe93100d"  # of its name, as openssl x509 -hash prints it; it stays when make_certificates.py runs
 OTHER_CA = str(_FOLDER / "other-ca.pem")

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 HEADER = "".join(Path(__file__).read_text(encoding="utf-8").splitlines(keepends=True)[:3]) + "\n"
-FOLDER = Path(__file__).with_name("certificates")
+FOLDER = Path(__file__).with_name("pem")
 HERE = ["127.0.0.1", "localhost", "vault.test"]
 Issuer = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 

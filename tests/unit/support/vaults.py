@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import typing as t
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import VaultConnection
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.request import LoginRequest
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Vault
+from ansible_collections.vaultfleet.aws.tests.unit.support import certificates
 
 TOKEN = "hvs.CAESIJ0123456789abcdefghijklmnop"
 AUTH = {
@@ -40,6 +42,10 @@ def vault_at(url: str, **options: t.Any) -> t.Iterator[Vault]:
         yield vault
     finally:
         vault.close()
+
+
+# For servers without TLS. A CA of our own, as reading the system's store takes longer than all the rest of a test.
+plain_vault_at = functools.partial(vault_at, ca_cert=certificates.CA)
 
 
 class Proofs:

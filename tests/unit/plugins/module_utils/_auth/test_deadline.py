@@ -38,7 +38,7 @@ DRIPS = {
 
 def ends_in_time(url: str, **options: t.Any) -> VaultError:
     """A login fails, by the deadline."""
-    connection = VaultConnection(url=url, timeout=TIMEOUT, **options)  # type: ignore[arg-type]
+    connection = VaultConnection(url=url, timeout=TIMEOUT, **{"ca_cert": certificates.CA, **options})  # type: ignore[arg-type]
     vault = Vault(connection, "unit tests")
     started = time.monotonic()
     try:

@@ -20,7 +20,7 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.sink import Sink
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Token
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Vault
-from ansible_collections.vaultfleet.aws.tests.unit.support.vaults import LOOKUP, TOKEN, vault_at
+from ansible_collections.vaultfleet.aws.tests.unit.support.vaults import LOOKUP, TOKEN, plain_vault_at
 from ansible_collections.vaultfleet.aws.tests.unit.support.web import Reply, Web
 
 CONFIG = LoginConfig.from_options({"type": "iam", "role": "web"})
@@ -62,7 +62,7 @@ def server() -> t.Iterator[Server]:
 @pytest.fixture
 def vault(server: Server) -> t.Iterator[Vault]:
     """It, as the core sees it."""
-    with vault_at(server.web.url, retries=0) as made:
+    with plain_vault_at(server.web.url, retries=0) as made:
         yield made
 
 

@@ -18,7 +18,14 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.request import LoginRequest
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Token
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Standing
-from ansible_collections.vaultfleet.aws.tests.unit.support.vaults import AUTH, LOGIN, LOOKUP, TOKEN, Proofs, vault_at
+from ansible_collections.vaultfleet.aws.tests.unit.support.vaults import (
+    AUTH,
+    LOGIN,
+    LOOKUP,
+    TOKEN,
+    Proofs,
+    plain_vault_at,
+)
 from ansible_collections.vaultfleet.aws.tests.unit.support.web import Answers, Reply, Seen, Web, closed_port
 
 WRAPPED = {"wrap_info": {"token": "hvs.wrapping", "accessor": "w", "ttl": 90, "creation_path": "auth/aws/login"}}
@@ -33,14 +40,14 @@ def errors(*texts: str, status: int = 400, **headers: str) -> Reply:
 def login_error(answers: Answers, **options: t.Any) -> tuple[VaultError, Web, Proofs]:
     """The error of a login, the server that refused it, and the proofs."""
     proofs = Proofs()
-    with Web(answers) as web, vault_at(web.url, **options) as vault, pytest.raises(VaultError) as caught:
+    with Web(answers) as web, plain_vault_at(web.url, **options) as vault, pytest.raises(VaultError) as caught:
         vault.login("aws", proofs)
     return caught.value, web, proofs
 
 
 def test_login() -> None:
     """The answer as it came, and as a token."""
-    with Web(Reply(body=LOGIN)) as web, vault_at(web.url) as vault:
+    with Web(Reply(body=LOGIN)) as web, plain_vault_at(web.url) as vault:
         login = vault.login("team/aws", Proofs())
     assert login.answer == LOGIN
     assert login.wrapped is None
@@ -51,7 +58,7 @@ def test_login() -> None:
 
 def test_wrapped_login() -> None:
     """The header says how long; the answer has no token."""
-    with Web(Reply(body=WRAPPED)) as web, vault_at(web.url) as vault:
+    with Web(Reply(body=WRAPPED)) as web, plain_vault_at(web.url) as vault:
         login = vault.login("aws", Proofs(), wrap_ttl=90)
     assert web.seen[0].headers["x-vault-wrap-ttl"] == "90s"
     assert login.token is None
@@ -63,7 +70,7 @@ def test_wrapping_that_was_ignored() -> None:
     """A plain token where a wrapped one was asked for is no success."""
     with (
         Web(Reply(body=LOGIN)) as web,
-        vault_at(web.url) as vault,
+        plain_vault_at(web.url) as vault,
         pytest.raises(VaultError, match="wrap_info") as caught,
     ):
         vault.login("aws", Proofs(), wrap_ttl=90)
@@ -74,7 +81,7 @@ def test_wrapping_that_was_ignored() -> None:
 def test_transient(status: int) -> None:
     """Tried again, each time with a fresh signature."""
     proofs = Proofs()
-    with Web([Reply(status), Reply(status), Reply(body=LOGIN)]) as web, vault_at(web.url) as vault:
+    with Web([Reply(status), Reply(status), Reply(body=LOGIN)]) as web, plain_vault_at(web.url) as vault:
         assert vault.login("aws", proofs).token
     assert [seen.json["proof"] for seen in web.seen] == ["1", "2", "3"]
     assert proofs.fresh == [False, False, False]
@@ -98,7 +105,7 @@ def test_retries_are_counted() -> None:
 def test_refused_connection() -> None:
     """Tried again too, each time with a fresh signature."""
     proofs = Proofs()
-    with vault_at(f"http://127.0.0.1:{closed_port()}", retries=2) as vault, pytest.raises(VaultError) as caught:
+    with plain_vault_at(f"http://127.0.0.1:{closed_port()}", retries=2) as vault, pytest.raises(VaultError) as caught:
         vault.login("aws", proofs)
     assert len(proofs.fresh) == 3
     assert "refused" in caught.value.server
@@ -108,7 +115,7 @@ def test_connection_that_breaks() -> None:
     """A server that hangs up before, or inside, its answer."""
     hang_up = Reply(raw=lambda _sock: None)
     short = Reply(raw=lambda sock: sock.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"auth": {'))
-    with Web([hang_up, short, Reply(body=LOGIN)]) as web, vault_at(web.url) as vault:
+    with Web([hang_up, short, Reply(body=LOGIN)]) as web, plain_vault_at(web.url) as vault:
         assert vault.login("aws", Proofs()).token
     assert len(web.seen) == 3
 
@@ -151,7 +158,7 @@ def test_resign_once() -> None:
     """An expired signature is made anew once, with credentials read anew, at once."""
     refusal = errors("error making upstream request: received error code 403 from STS: ExpiredToken")
     proofs = Proofs()
-    with Web([refusal, Reply(body=LOGIN)]) as web, vault_at(web.url) as vault:
+    with Web([refusal, Reply(body=LOGIN)]) as web, plain_vault_at(web.url) as vault:
         assert vault.login("aws", proofs).token
     assert proofs.fresh == [False, True]
     error, web, proofs = login_error(refusal)
@@ -166,7 +173,7 @@ def test_errors_of_the_proof_pass() -> None:
     def proof(_fresh: bool) -> LoginRequest:
         raise VaultError("no proof")
 
-    with Web(Reply(body=LOGIN)) as web, vault_at(web.url) as vault, pytest.raises(VaultError, match="no proof"):
+    with Web(Reply(body=LOGIN)) as web, plain_vault_at(web.url) as vault, pytest.raises(VaultError, match="no proof"):
         vault.login("aws", proof)
     assert web.seen == []
 
@@ -289,7 +296,7 @@ def test_clock_skew(drift: int) -> None:
 
 def test_lookup_and_renew() -> None:
     """The token goes in its header, and nowhere else."""
-    with Web([Reply(body=LOOKUP), Reply(body=LOGIN), Reply(body=LOGIN)]) as web, vault_at(web.url) as vault:
+    with Web([Reply(body=LOOKUP), Reply(body=LOGIN), Reply(body=LOGIN)]) as web, plain_vault_at(web.url) as vault:
         assert vault.lookup_self(TOKEN).ttl == 3000
         assert vault.renew_self(TOKEN).ttl == 3600
         vault.renew_self(TOKEN, increment=600)
@@ -313,14 +320,18 @@ def test_lookup_and_renew() -> None:
 )
 def test_revoke(reply: Reply, revoked: bool) -> None:
     """204 is what Vault says; 403 and a batch token are no fault."""
-    with Web(reply) as web, vault_at(web.url) as vault:
+    with Web(reply) as web, plain_vault_at(web.url) as vault:
         assert vault.revoke_self(TOKEN) is revoked
     assert web.seen[0].path == "/v1/auth/token/revoke-self"
 
 
 def test_revoke_fails() -> None:
     """All else is an error, without the token."""
-    with Web(errors(f"no {TOKEN}", status=400)) as web, vault_at(web.url) as vault, pytest.raises(VaultError) as caught:
+    with (
+        Web(errors(f"no {TOKEN}", status=400)) as web,
+        plain_vault_at(web.url) as vault,
+        pytest.raises(VaultError) as caught,
+    ):
         vault.revoke_self(TOKEN)
     assert TOKEN not in str(caught.value)
 
@@ -352,7 +363,7 @@ BAD = errors("bad token", status=403)
 )
 def test_standing(answers: list[Reply], fresh: bool, standing: Standing, requests: int) -> None:
     """A 403 on a fresh token, seen twice, means that nobody knows; on an older one that it is gone."""
-    with Web(answers) as web, vault_at(web.url) as vault:
+    with Web(answers) as web, plain_vault_at(web.url) as vault:
         found, token = vault.standing(a_token(), fresh=fresh)
     assert found is standing
     assert len(web.seen) == requests
@@ -362,7 +373,7 @@ def test_standing(answers: list[Reply], fresh: bool, standing: Standing, request
 @pytest.mark.parametrize("fresh", [False, True])
 def test_standing_of_limited_use(fresh: bool) -> None:
     """A lookup would use it up."""
-    with Web(Reply(body=LOOKUP)) as web, vault_at(web.url) as vault:
+    with Web(Reply(body=LOOKUP)) as web, plain_vault_at(web.url) as vault:
         assert vault.standing(a_token(num_uses=5), fresh=fresh)[0] is Standing.UNKNOWN
     assert web.seen == []
 
@@ -372,7 +383,7 @@ def test_standing_waits_once(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(vault_module, "_SETTLING", 1.0)
     monkeypatch.setattr(time, "sleep", slept.append)
-    with Web(DENIED) as web, vault_at(web.url) as vault:
+    with Web(DENIED) as web, plain_vault_at(web.url) as vault:
         vault.standing(a_token(), fresh=True)
     assert slept == [1.0]
 
@@ -380,7 +391,7 @@ def test_standing_waits_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("reply", [Reply(500), Reply(400), Reply(body=b"<html>"), Reply(404)])
 def test_standing_of_an_unwell_server(reply: Reply) -> None:
     """A server that cannot say is no reason to think a token dead."""
-    with Web(reply) as web, vault_at(web.url, retries=0) as vault, pytest.raises(VaultError):
+    with Web(reply) as web, plain_vault_at(web.url, retries=0) as vault, pytest.raises(VaultError):
         vault.standing(a_token())
 
 
@@ -397,7 +408,7 @@ def unwrap_server(path: object) -> t.Callable[[Seen], Reply]:
 
 def test_unwrap() -> None:
     """First a look at where it was made, which does not use it up; then the answer inside."""
-    with Web(unwrap_server("auth/aws/login")) as web, vault_at(web.url) as vault:
+    with Web(unwrap_server("auth/aws/login")) as web, plain_vault_at(web.url) as vault:
         assert vault.unwrap("hvs.wrapping", "auth/aws/login")["auth"] == AUTH
     lookup, unwrap = web.seen
     assert lookup.json == {"token": "hvs.wrapping"}
@@ -410,7 +421,7 @@ def test_unwrap() -> None:
 def test_unwrap_of_a_planted_one(path: object) -> None:
     """Made elsewhere: not opened, and the reader is told why that matters."""
     refused = pytest.raises(VaultError, match="not at auth/aws/login")
-    with Web(unwrap_server(path)) as web, vault_at(web.url) as vault, refused as caught:
+    with Web(unwrap_server(path)) as web, plain_vault_at(web.url) as vault, refused as caught:
         vault.unwrap("hvs.wrapping", "auth/aws/login")
     assert "stolen" in caught.value.hint
     assert "\n" not in str(caught.value)
@@ -423,6 +434,6 @@ def test_unwrap_is_not_tried_again() -> None:
     def answer(seen: Seen) -> Reply:
         return Reply(body={"data": {"creation_path": "p"}}) if seen.path.endswith("lookup") else Reply(503)
 
-    with Web(answer) as web, vault_at(web.url) as vault, pytest.raises(VaultError):
+    with Web(answer) as web, plain_vault_at(web.url) as vault, pytest.raises(VaultError):
         vault.unwrap("hvs.wrapping", "p")
     assert len(web.seen) == 2
