@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import ipaddress
+import re
 import time
 import typing as t
 import warnings
@@ -172,6 +173,11 @@ def _read(response: requests.Response) -> bytes:
             raise VaultError(
                 f"the answer is over {LARGEST_ANSWER} bytes", hint="is url a Vault server?", retry=Retry.PERMANENT
             )
+    # urllib3 before 2.0 takes a body that ends early for a whole one.
+    length = response.headers.get("Content-Length", "")
+    counted = re.fullmatch(r"\d{1,15}", length, re.ASCII) and "Content-Encoding" not in response.headers
+    if counted and size < int(length) and response.status_code not in (204, 304):
+        raise requests.exceptions.ConnectionError("the answer ends early")
     return b"".join(parts)
 
 
