@@ -17,7 +17,7 @@ import botocore.session
 import botocore.utils
 import pytest
 
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import credentials
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import chain
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.credentials import Credentials, find_credentials
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import CredentialsError, Retry
@@ -256,7 +256,7 @@ def test_identity_services_past_the_proxy(monkeypatch: pytest.MonkeyPatch, befor
 
 def test_metadata_request_past_the_proxy(monkeypatch: pytest.MonkeyPatch, metadata: Web) -> None:
     """The same on the wire; the loopback address stands in for the link-local one."""
-    monkeypatch.setattr(credentials, "LINK_LOCAL_HOSTS", ("127.0.0.1",))
+    monkeypatch.setattr(chain, "LINK_LOCAL_HOSTS", ("127.0.0.1",))
     with Web(Reply(502)) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("http_proxy", proxy.url)

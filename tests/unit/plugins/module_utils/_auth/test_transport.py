@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import typing as t
 from pathlib import Path
@@ -216,6 +217,7 @@ def test_link_local_never_through_a_proxy(host: str) -> None:
     made.close()
 
 
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket .closed.")
 def test_https_through_a_proxy() -> None:
     """A proxy that refuses to connect, or is not there, is named as the trouble."""
     with Web(Reply(407)) as proxy:
@@ -227,6 +229,7 @@ def test_https_through_a_proxy() -> None:
     assert proxy.seen[0].method == "CONNECT"
     error = refused("https://vault.test", "cannot be reached", proxies=f"http://127.0.0.1:{closed_port()}", retries=0)
     assert "proxies" in error.hint
+    gc.collect()  # urllib3 before 2.0 drops the socket to such a proxy, unclosed
 
 
 @pytest.mark.parametrize(
