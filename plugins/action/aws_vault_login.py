@@ -16,7 +16,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.vaultfleet.aws.plugins.module_utils._options import LOGIN_SPEC
+from ansible_collections.vaultfleet.aws.plugins.module_utils._secret_options import ALIASES
 
 
 class ActionModule(ActionBase):
@@ -50,8 +50,7 @@ class ActionModule(ActionBase):
 
 
 def _gives_secret(arguments: dict[str, t.Any]) -> bool:
-    names = [(name, *spec.get("aliases", ())) for name, spec in LOGIN_SPEC.items() if spec.get("no_log")]
-    return any(arguments.get(name) for group in names for name in group)
+    return any(arguments.get(name) for group in ALIASES.items() for name in (group[0], *group[1]))
 
 
 def _carries_secret(result: dict[str, t.Any]) -> bool:

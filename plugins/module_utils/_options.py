@@ -15,11 +15,11 @@ from ansible.module_utils.basic import AnsibleFallbackNotFound
 from ._auth import environment
 from ._auth.config import LoginConfig, VaultConnection
 from ._auth.errors import ConfigError
+from ._secret_options import ALIASES
 
 # Ansible masks the values of no_log options wherever they stand in a result. A shorter one could be a part of the
 # token by chance, and the registered token would be cut.
 _SHORTEST_SECRET = 16
-_MASKED = ("secret_key", "session_token", "nonce")
 
 
 def _environment(*names: str) -> str:
@@ -57,14 +57,8 @@ LOGIN_SPEC: dict[str, dict[str, t.Any]] = {
     "access_key": _option(
         "access_key", aliases=["aws_access_key_id", "aws_access_key", "ec2_access_key"], no_log=False
     ),
-    "secret_key": _option(
-        "secret_key", aliases=["aws_secret_access_key", "aws_secret_key", "ec2_secret_key"], no_log=True
-    ),
-    "session_token": _option(
-        "session_token",
-        aliases=["aws_session_token", "aws_security_token", "security_token", "access_token"],
-        no_log=True,
-    ),
+    "secret_key": _option("secret_key", aliases=list(ALIASES["secret_key"]), no_log=True),
+    "session_token": _option("session_token", aliases=list(ALIASES["session_token"]), no_log=True),
     "profile": _option("profile", aliases=["aws_profile"]),
     "header_value": _option("header_value", "ANSIBLE_HASHI_VAULT_AWS_IAM_SERVER_ID", aliases=["aws_iam_server_id"]),
     "signature_type": _option("signature_type", choices=["identity", "pkcs7", "rsa2048"], default="identity"),
@@ -96,7 +90,7 @@ CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
 
 def login_config(params: t.Mapping[str, t.Any]) -> LoginConfig:
     """Judge the login's part of a module's ``params``. Raises ConfigError."""
-    for name in _MASKED:
+    for name in ALIASES:
         value = params.get(name)
         if value and len(value) < _SHORTEST_SECRET:
             raise ConfigError(

@@ -15,7 +15,7 @@ import json
 import os
 import typing as t
 
-from .credentials import new_session
+from .chain import new_session
 from .errors import MetadataError, Retry
 from .lib_botocore import botocore, urllib3
 

@@ -182,7 +182,7 @@ def _token(text: str, record: Record) -> Token:
     now = clock.now()
     if record.expires_at is None:
         return Token(text.strip(), record.accessor, 0, False, 0, (), {}, now)
-    left = record.expires_at - time.time()  # below 0 if it has ended, and so it must stay, though a ttl of 0 is for ever
+    left = record.expires_at - time.time()  # below 0 if it has ended; a ttl of 0 would be for ever
     ttl = max(1, int(left))
     return Token(text.strip(), record.accessor, ttl, False, 0, (), {}, now + left - ttl)
 

@@ -4,7 +4,7 @@
 
 """botocore and the urllib3 that comes with it, or their absence. The rest of the core imports them from here.
 
-Only what signs is loaded here. Sessions and the credential chain take as long again: they are loaded where needed.
+Only what signs is loaded here; lib_chain has the rest.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import typing as t
 
 from . import iam
 from .config import LoginConfig
-from .credentials import Credentials, configured_region, find_credentials
+from .credentials import Credentials, find_credentials
 from .endpoints import StsTarget, sts_target
 from .errors import ConfigError, MetadataError
 from .request import LoginRequest
@@ -67,10 +67,12 @@ def signing_target(config: LoginConfig) -> StsTarget:
 
 def _detect_region(config: LoginConfig) -> str:
     """The region of environment, then AWS configuration, then instance metadata (as HashiCorp's clients order them)."""
+    from .chain import configured_region
+    from .imds import instance_region
+
     region = configured_region(config.profile)
     if region:
         return region
-    from .imds import instance_region
 
     try:
         return instance_region()
