@@ -32,7 +32,6 @@ from ansible_collections.vaultfleet.aws.plugins.plugin_utils._shared import (
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._store import (
     Store,
     StoreError,
-    is_new,
     open_store,
     store_of_callback,
 )
@@ -111,12 +110,11 @@ def _wish(options: Options) -> Wish:
 def _store(warn: Warn) -> Store | None:
     """The run's store, or None with a warning where there can be none; the first to come tidies up after the dead."""
     try:
-        new = is_new()
         store = open_store()
     except StoreError as e:
         warn(f"vault_aws_token: {e}. Tokens cannot be shared, so each lookup logs in.")
         return None
-    warning = clean_up_after_the_dead().warning if new else ""
+    warning = clean_up_after_the_dead().warning if store.is_new else ""
     if warning:
         warn(f"vault_aws_token: an earlier run left {warning}")
     return store

@@ -67,7 +67,8 @@ def run_of(fields: t.Mapping[str, t.Any]) -> Run | None:
 
 def _place() -> tuple[str, str] | None:
     try:
-        with open(_BOOT_ID, encoding="ascii") as file:
+        # In UTF-8, since each worker would load the codec of ASCII anew.
+        with open(_BOOT_ID, encoding="utf-8") as file:
             return file.read().strip(), os.readlink("/proc/self/ns/pid")
     except OSError:
         return None

@@ -48,9 +48,10 @@ class BusyError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Store:
-    """The folder of one run."""
+    """The folder of one run. is_new: whether it was made by who holds this."""
 
     path: str
+    is_new: bool = dataclasses.field(default=False, compare=False)
 
     def read(self, name: str) -> dict[str, t.Any] | None:
         """Return the record ``name``, or None if it is missing or no JSON object. Raises StoreError."""
@@ -163,8 +164,7 @@ def open_store(*, callback: bool = False) -> Store:
     if run is None:
         raise StoreError("this system has no /proc to tell runs apart")
     path = os.path.join(_user_folder(), run.name)
-    _own_folder(path)
-    store = Store(path)
+    store = Store(path, is_new=_own_folder(path))
     if callback or not os.path.lexists(os.path.join(path, _OWNER)):
         try:
             store.write(_OWNER, {"run": dataclasses.asdict(run), "callback": callback})
@@ -254,12 +254,15 @@ def _is_safe(base: str) -> bool:
     return found.st_uid == 0 and (not others_write or bool(found.st_mode & stat.S_ISVTX))
 
 
-def _own_folder(path: str) -> None:
-    """Make the folder, or make sure that it is ours and nobody else's. Raises StoreError."""
+def _own_folder(path: str) -> bool:
+    """Make the folder, or make sure that it is ours and nobody else's; whether it was made. Raises StoreError."""
+    made = False
     with _explained("use", path), contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)
+        made = True
     if not _is_own_folder(path):
         raise StoreError(f"{path} is not a folder of this user alone (somebody may have put it there): remove it")
+    return made
 
 
 def _is_own_folder(path: str) -> bool:
