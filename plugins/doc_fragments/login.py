@@ -88,6 +88,7 @@ options:
     description:
       - Value of the signed header C(X-Vault-AWS-IAM-Server-ID), which keeps a login from being replayed to another
         Vault. It must be what C(iam_server_id_header_value) of the auth method says.
+      - Also from E(ANSIBLE_HASHI_VAULT_AWS_IAM_SERVER_ID).
       - Only for O(type=iam).
     type: str
     aliases: [aws_iam_server_id]
