@@ -160,11 +160,11 @@ def test_two_playbooks_of_one_run(runs: Runs, stack: Stack) -> None:
 
 def test_renewed_then_replaced(runs: Runs, stack: Stack) -> None:
     arn = f"arn:aws:iam::{stack.env['STACK_ACCOUNT_ID']}:user/client"
-    role = {"auth_type": "iam", "bound_iam_principal_arn": arn, "token_ttl": "4s", "token_max_ttl": "8s"}
+    role = {"auth_type": "iam", "bound_iam_principal_arn": arn, "token_ttl": "5s", "token_max_ttl": "9s"}
     stack.root("POST", "auth/aws/role/brief", role)
     before = stack.logins("aws")
-    wait = {"name": "Wait", "ansible.builtin.command": "sleep 2.2", "changed_when": False, "run_once": True}
-    tasks = [see(f"at{number}", f"lookup('{NAME}', role='brief')") for number in range(4)]
+    wait = {"name": "Wait", "ansible.builtin.command": "sleep 2.7", "changed_when": False, "run_once": True}
+    tasks = [see(f"at{number}", f"lookup('{NAME}', role='brief')") for number in range(3)]
     try:
         ended = runs.run(
             play(*(one for task in tasks for one in (task, wait)), see("last", f"lookup('{NAME}', role='brief')")),
@@ -174,11 +174,12 @@ def test_renewed_then_replaced(runs: Runs, stack: Stack) -> None:
     finally:
         stack.root("DELETE", "auth/aws/role/brief")
     logins, hits, renewals, revoked = ended.numbers
-    assert logins == stack.logins("aws") - before == 2
-    assert renewals >= 2
-    assert logins + hits + 1 >= 20 - renewals
+    assert logins == stack.logins("aws") - before == len(set(ended.tokens())) >= 2
+    assert renewals >= 1
+    assert len(ended.tokens()) == 16
+    # After a renewal that gave too little comes a login.
+    assert logins + hits + renewals in (16, 17)
     assert ended.tokens("at0")[0] == ended.tokens("at1")[0] != ended.tokens("last")[0]
-    assert len(set(ended.tokens())) == 2
     assert revoked >= 1
 
 
