@@ -193,7 +193,7 @@ class LookupModule(LookupBase):
         """Return a token, or a whole answer, for each role of ``terms``, or for ``role``. Raises AnsibleLookupError."""
         try:
             known(kwargs, self.option_definitions)
-            self.set_options(var_options=variables, direct=kwargs)
+            self.set_options(var_options=self._options_of(variables or {}), direct=kwargs)
             options = {
                 name: from_environment(name, definition, *self.get_option_and_origin(name))
                 for name, definition in self.option_definitions.items()
@@ -207,3 +207,9 @@ class LookupModule(LookupBase):
             return [answer({**options, "role": role}, display.warning) for role in roles]
         except LoginError as e:
             raise AnsibleLookupError(f"vault_aws_token: {e}") from None
+
+    def _options_of(self, variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """The variables that options can come from; Ansible hands them to a lookup as they were written."""
+        names = [one["name"] for definition in self.option_definitions.values() for one in definition.get("vars", ())]
+        found = {name: variables[name] for name in names if name in variables}
+        return {name: self._templar.template(value) for name, value in found.items()} if self._templar else found

@@ -260,6 +260,24 @@ def test_ec2(runs: Runs, stack: Stack, instance: str) -> None:
         assert stack.logins("aws") == before + number
 
 
+def test_variables_are_templated(runs: Runs, stack: Stack) -> None:
+    """Ansible itself hands a lookup the variables as they were written; people write templates in them."""
+    variables = {
+        "address": stack.env["VAULT_ADDR"],
+        "vaultfleet_aws_role": "{{ 'we' ~ 'b' }}",
+        "vaultfleet_aws_url": "https://{{ address | split('://') | last }}",
+        "vaultfleet_aws_retries": "{{ 1 + 1 }}",
+        "vaultfleet_aws_revoke": "{{ 1 == 2 }}",
+        "ansible_hashi_vault_ca_cert": "{{ certificate }}",
+        "certificate": stack.env["VAULT_CACERT"],
+        "token": f"{{{{ lookup('{NAME}') }}}}",
+    }
+    without = ["env", "-u", "VAULT_ADDR", "-u", "VAULT_CACERT"]
+    ended = runs.run(play(see("one", "token"), vars=variables), hosts=2, callback=True, wrapper=without)
+    assert len(set(ended.tokens())) == 1
+    assert ended.numbers == (1, 1, 0, 0)
+
+
 def test_a_first_attempt(runs: Runs, stack: Stack) -> None:
     """Installed where Ansible looks, environment variables only, the command line of the README."""
     before = stack.logins("aws")
