@@ -72,7 +72,7 @@ def options_of(cls: t.Any) -> st.SearchStrategy[dict[str, t.Any]]:
     return st.dictionaries(st.sampled_from([*names, "other"]), value, max_size=8)
 
 
-@bounded(250)
+@bounded(150)
 @given(options_of(LoginConfig), st.sampled_from(["iam", "ec2", None]))
 def test_login_options(options: dict[str, t.Any], kind: str | None) -> None:
     """A config, which then has a target, or a ConfigError that is one line."""
@@ -82,7 +82,7 @@ def test_login_options(options: dict[str, t.Any], kind: str | None) -> None:
             assert sts_target(config.region, config.sts_endpoint).url.endswith("/")
 
 
-@bounded(250)
+@bounded(150)
 @given(options_of(VaultConnection), st.booleans())
 def test_connection_options(options: dict[str, t.Any], with_url: bool) -> None:
     """The same for the connection."""
@@ -91,7 +91,7 @@ def test_connection_options(options: dict[str, t.Any], with_url: bool) -> None:
         assert made.timeout >= 1
 
 
-@bounded(200)
+@bounded(60)
 @given(st.dictionaries(st.sampled_from(["path", "mode", "owner", "group"]), value), st.booleans())
 def test_sink_options(tmp_path_factory: pytest.TempPathFactory, options: dict[str, t.Any], with_path: bool) -> None:
     """The same for a sink."""
@@ -100,7 +100,7 @@ def test_sink_options(tmp_path_factory: pytest.TempPathFactory, options: dict[st
         assert Sink.from_options("sink", {**options, **path}).mode & 0o400
 
 
-@bounded(300)
+@bounded(150)
 @given(st.text(alphabet="0123456789.smhd- +e", max_size=12) | anything)
 def test_durations(text: object) -> None:
     """Seconds, or a ConfigError."""
@@ -108,7 +108,7 @@ def test_durations(text: object) -> None:
         assert parse_duration("x", text) >= 0
 
 
-@bounded(100)
+@bounded(60)
 @given(st.text(), st.lists(st.text(min_size=4), max_size=2))
 def test_redact(text: str, secrets: list[str]) -> None:
     """One line, and short."""
@@ -139,7 +139,7 @@ headers = st.dictionaries(
 )
 
 
-@bounded(100)
+@bounded(60)
 @given(st.lists(st.tuples(statuses, bodies, headers), min_size=1, max_size=2), st.booleans())
 def test_answers(replies: list[tuple[int, bytes, dict[str, str]]], wrap: bool) -> None:
     """A login's answers."""
@@ -153,7 +153,7 @@ def test_answers(replies: list[tuple[int, bytes, dict[str, str]]], wrap: bool) -
         assert bool(login.token) is not wrap
 
 
-@bounded(60)
+@bounded(30)
 @given(st.binary(max_size=80) | st.binary(max_size=40).map(lambda b: b"HTTP/1.1 200 OK\r\n" + b))
 def test_bytes(raw: bytes) -> None:
     """What is not even HTTP."""
@@ -162,7 +162,7 @@ def test_bytes(raw: bytes) -> None:
         vault.lookup_self("hvs.token")
 
 
-@bounded(60)
+@bounded(30)
 @given(st.lists(st.tuples(statuses, bodies, headers), min_size=1, max_size=4))
 def test_metadata(replies: list[tuple[int, bytes, dict[str, str]]]) -> None:
     """The metadata service's answers."""
@@ -173,7 +173,7 @@ def test_metadata(replies: list[tuple[int, bytes, dict[str, str]]]) -> None:
             assert imds.identity_document("identity").instance_id
 
 
-@bounded(60)
+@bounded(30)
 @given(json_values, json_values)
 def test_whole_login(metadata: t.Any, policies: t.Any) -> None:
     """What a login makes of an answer that is nearly right."""

@@ -28,7 +28,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Switched on, and impatient: the SDK's own variable takes whole seconds only."""
     monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
     service = imds._service
-    monkeypatch.setattr(imds, "_service", lambda: dataclasses.replace(service(), timeout=0.15))
+    monkeypatch.setattr(imds, "_service", lambda: dataclasses.replace(service(), timeout=0.08))
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_region(serve: t.Callable[..., Web]) -> None:
     assert instance_region() == "eu-central-1"
 
 
-@pytest.mark.parametrize("answer", [hang(1), Reply(404), Reply(405)])
+@pytest.mark.parametrize("answer", [hang(0.4), Reply(404), Reply(405)])
 def test_version_1(serve: t.Callable[..., Web], answer: Reply) -> None:
     """Where no session token comes, and version 1 is allowed and answers."""
     web = serve(token=answer)
@@ -110,10 +110,10 @@ def test_version_1(serve: t.Callable[..., Web], answer: Reply) -> None:
     assert "x-aws-ec2-metadata-token" not in web.seen[-1].headers
 
 
-@pytest.mark.parametrize("refusal", [Reply(401), hang(1)])
+@pytest.mark.parametrize("refusal", [Reply(401), hang(0.4)])
 def test_hop_limit(serve: t.Callable[..., Web], refusal: Reply) -> None:
     """The token's answer is dropped, and version 1 is off: the one case of a container behind a hop limit of 1."""
-    serve(token=hang(1), instance_id=refusal)
+    serve(token=hang(0.4), instance_id=refusal)
     error = fails("its token answer does not arrive")
     assert "--http-put-response-hop-limit 2" in error.hint
 
@@ -123,7 +123,7 @@ def test_hop_limit_with_version_1_switched_off_here(
 ) -> None:
     """The SDK's own setting against version 1 is obeyed."""
     monkeypatch.setenv("AWS_EC2_METADATA_V1_DISABLED", "true")
-    web = serve(token=hang(1))
+    web = serve(token=hang(0.4))
     assert "hop-limit" in fails("its token answer does not arrive").hint
     assert {seen.method for seen in web.seen} == {"PUT"}
 
@@ -193,7 +193,7 @@ def test_wrong_setting(monkeypatch: pytest.MonkeyPatch, serve: t.Callable[..., W
 
 def test_passing_faults(serve: t.Callable[..., Web]) -> None:
     """One 500 is tried again; so is an answer that is lost."""
-    web = serve(token=[Reply(500), Reply(body=b"imds-token")], document=[hang(1), Reply(body=DOCUMENT)])
+    web = serve(token=[Reply(500), Reply(body=b"imds-token")], document=[hang(0.4), Reply(body=DOCUMENT)])
     assert identity_document("identity").region == FACTS["region"]
     assert len(web.seen) == 5
 
@@ -211,7 +211,7 @@ def test_passing_faults(serve: t.Callable[..., Web]) -> None:
         ({"document": Reply(429)}, "HTTP 429 for dynamic", Retry.TRANSIENT),
         ({"document": Reply(403)}, "HTTP 403 for dynamic", Retry.PERMANENT),
         ({"document": Reply(body=b"")}, "HTTP 200 for dynamic", Retry.TRANSIENT),
-        ({"document": hang(1)}, "does not answer for dynamic", Retry.TRANSIENT),
+        ({"document": hang(0.4)}, "does not answer for dynamic", Retry.TRANSIENT),
         ({"document": Reply(body=b"<html>")}, "identity document is garbled", Retry.PERMANENT),
         ({"document": Reply(body=b"[1]")}, "identity document is garbled", Retry.PERMANENT),
         ({"document": Reply(body=b"\xff\xfe")}, "identity document is garbled", Retry.PERMANENT),
