@@ -31,15 +31,18 @@ class Spread:
 
 @dataclass(frozen=True)
 class Bound:
-    """What a measured value may be at most."""
+    """What a measured value may be at most, or has to be ``exactly``."""
 
     what: str
     value: Spread
     limit: float
+    exactly: bool = False
 
     @property
     def kept(self) -> bool:
-        """Whether the median is within the limit."""
+        """Whether the median is within the limit; of what has to be exact, every value."""
+        if self.exactly:
+            return self.value.low == self.value.high == self.limit
         return self.value.median <= self.limit
 
 

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""``make bench``: our module and core beside the peer and the bare libraries; exits with 1 if a bound is missed."""
+"""``make bench``: our module, core and lookup beside the peer and the bare libraries.
+
+Exits with 1 if a bound is missed.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,14 @@ from tests.tools import commands
 from tests.tools.private_stack import private_stack
 from tests.tools.project import ToolError
 
-from . import imports, machine, tasks
+from . import imports, lookup_rows, machine, tasks
 from .numbers import Bound, Spread, ratio
 
 WALL = 1.0  # our task over the peer's
 IMPORT = 1.1  # the core's import over that of its libraries
 RESIDENT = 45.0  # MiB, with the core and its libraries loaded
+
+PARTS = ("task", "core", "lookup")
 
 Costs = Mapping[str, list[tasks.Cost]]
 
@@ -35,17 +40,22 @@ Costs = Mapping[str, list[tasks.Cost]]
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9, help="how often each is measured (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=9, help="of the module and the core (default: %(default)s)")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="measure these alone")
+    parser.add_argument("--quick", action="store_true", help="fewer hosts and rounds, to try a change")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all values to FILE, too")
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
+    rounds = 2 if arguments.quick else arguments.rounds
+    size = lookup_rows.QUICK if arguments.quick else lookup_rows.Size()
     commands.raise_on_termination()
     try:
         with private_stack("vaultfleet-bench-") as (stack, folder):
             about = machine.describe()
-            costs = tasks.measure(stack, folder, arguments.rounds, _keys(stack))
-            imported = imports.measure(stack, folder, arguments.rounds)
+            costs = tasks.measure(stack, folder, rounds, _keys(stack)) if "task" in arguments.only else None
+            imported = imports.measure(stack, folder, rounds) if "core" in arguments.only else None
+            rows = lookup_rows.measure(stack, folder, size) if "lookup" in arguments.only else None
     except (StackError, ToolError) as exc:
         print(f"bench: error: {exc}", file=sys.stderr)
         return 1
@@ -55,10 +65,20 @@ def main() -> int:
     except KeyboardInterrupt:
         print("bench: interrupted", file=sys.stderr)
         return 130
-    bounds = _bounds(costs, imported)
-    _show(about, costs, imported, bounds, arguments.rounds)
+    print("\n" + "; ".join(f"{name} {value}" for name, value in about.items()))
+    bounds: list[Bound] = []
+    if costs:
+        _show_tasks(costs, rounds)
+        bounds += _task_bounds(costs)
+    if imported:
+        _show_core(imported)
+        bounds += _core_bounds(imported)
+    if rows:
+        lookup_rows.show(rows)
+        bounds += lookup_rows.bounds(rows)
+    _show_bounds(bounds)
     if arguments.json:
-        _write(arguments.json, about, costs, imported, bounds)
+        _write(arguments.json, about, costs, imported, rows, bounds)
     return 0 if all(bound.kept for bound in bounds) else 1
 
 
@@ -73,23 +93,19 @@ def _keys(stack: Stack) -> dict[str, str]:
     return {"access_key": found["aws_access_key_id"], "secret_key": found["aws_secret_access_key"]}
 
 
-def _bounds(costs: Costs, imported: imports.Imports) -> list[Bound]:
+def _task_bounds(costs: Costs) -> list[Bound]:
     wall = _wall(costs)
+    return [Bound("task, keys given: ours / peer", ratio(wall["ours, keys given"], wall["peer, keys given"]), WALL)]
+
+
+def _core_bounds(imported: imports.Imports) -> list[Bound]:
     return [
-        Bound("task, keys given: ours / peer", ratio(wall["ours, keys given"], wall["peer, keys given"]), WALL),
         Bound("import: core / its libraries", ratio(imported.core, imported.libraries), IMPORT),
         Bound("MiB resident after import", Spread.of(imported.resident), RESIDENT),
     ]
 
 
-def _show(
-    about: Mapping[str, str],
-    costs: Costs,
-    imported: imports.Imports,
-    bounds: list[Bound],
-    rounds: int,
-) -> None:
-    print("\n" + "; ".join(f"{name} {value}" for name, value in about.items()))
+def _show_tasks(costs: Costs, rounds: int) -> None:
     print(f"\nansible-playbook with one task, seconds: median of {rounds} (lowest .. highest)")
     print(f"  {'':<24} {'on the clock':<22} {'over ping':<22} of a processor")
     wall = _wall(costs)
@@ -104,28 +120,37 @@ def _show(
         ("ours, keys given", "bare module, keys given"),
     ):
         print(f"  {these + ' / ' + those:<52} {ratio(wall[these], wall[those]).text()}")
+
+
+def _show_core(imported: imports.Imports) -> None:
     print("\nthe auth core as a library, milliseconds and MiB")
     for name, seconds in (("import of the core", imported.core), ("import of its libraries", imported.libraries)):
         print(f"  {name:<24} {Spread.of([one * 1000 for one in seconds]).text(0)}")
     print(f"  {'resident after import':<24} {Spread.of(imported.resident).text(1)}")
     print(f"  {'resident after a login':<24} {Spread.of(imported.resident_after_login).text(1)}")
+
+
+def _show_bounds(bounds: list[Bound]) -> None:
     print("\nbounds")
     for bound in bounds:
         word = "kept" if bound.kept else "MISSED"
-        print(f"  {bound.what:<32} {bound.value.text():<24} <= {bound.limit:<5} {word}")
+        sign = "= " if bound.exactly else "<="
+        print(f"  {bound.what:<36} {bound.value.text():<24} {sign} {bound.limit:<5} {word}")
 
 
 def _write(
     file: Path,
     about: Mapping[str, str],
-    costs: Costs,
-    imported: imports.Imports,
+    costs: Costs | None,
+    imported: imports.Imports | None,
+    rows: lookup_rows.Rows | None,
     bounds: list[Bound],
 ) -> None:
     values: dict[str, t.Any] = {
         "about": about,
-        "task_seconds": {name: [dataclasses.asdict(cost) for cost in values] for name, values in costs.items()},
-        "core": dataclasses.asdict(imported),
+        "task_seconds": {name: [dataclasses.asdict(cost) for cost in values] for name, values in (costs or {}).items()},
+        "core": imported and dataclasses.asdict(imported),
+        "lookup": rows and dataclasses.asdict(rows),
         "bounds": [{**dataclasses.asdict(bound), "kept": bound.kept} for bound in bounds],
     }
     file.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
