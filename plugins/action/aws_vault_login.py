@@ -55,6 +55,11 @@ def _gives_secret(arguments: dict[str, t.Any]) -> bool:
 
 def _carries_secret(result: dict[str, t.Any]) -> bool:
     login = result.get("login") or {}
-    token = (login.get("auth") or {}).get("client_token")
-    wrapped = (login.get("wrap_info") or {}).get("token")
-    return bool(token or wrapped or result.get("nonce"))
+    auth = login.get("auth") or {}
+    secrets = (
+        auth.get("client_token"),
+        (auth.get("metadata") or {}).get("nonce"),
+        (login.get("wrap_info") or {}).get("token"),
+        result.get("nonce"),
+    )
+    return any(secrets)

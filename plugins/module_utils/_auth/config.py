@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import stat
 import typing as t
 from urllib.parse import SplitResult, urlsplit
 
@@ -293,8 +294,14 @@ def _retries(value: object) -> int:
 def _readable_file(option: str, value: object) -> str:
     path = os.path.expanduser(_text(option, value))
     try:
-        with open(path, "rb") as file:
-            file.read(1)
+        # What is no file is not waited for: a FIFO would block, and be read empty.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ValueError("not a file")
+            os.read(descriptor, 1)
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError) as e:
         _fail(option, f"cannot read {_show(path)}: {_reason(e)}", "give a PEM file that this user can read")
     return path

@@ -13,14 +13,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import time
 import typing as t
 
 from .chain import new_session
+from .cutoff import Cutoff
 from .errors import MetadataError, Retry
 from .lib_botocore import botocore, urllib3
 
 _TOKEN_TTL = "300"  # noqa: S105 - seconds; one login needs it for a moment only
 _LARGEST = 65536  # bytes of one answer
+_PATIENCE = 4  # times the timeout of one read: how long one answer may take in all
 _PROOFS = {"identity": "signature", "pkcs7": "pkcs7", "rsa2048": "rsa2048"}
 _HOP_LIMIT = (
     "in a container on EC2, raise the instance's hop limit: aws ec2 modify-instance-metadata-options"
@@ -53,10 +56,19 @@ class _Service:
     v1: bool
 
 
+class _Pool(urllib3.PoolManager):
+    """Goes through no proxy, whatever the environment says: a proxy would answer with its own identity."""
+
+    def __init__(self, service: _Service) -> None:
+        super().__init__(timeout=urllib3.Timeout(connect=service.timeout, read=service.timeout), retries=False)
+        self.cutoff = Cutoff()
+        self.cutoff.watch(self)
+
+
 def identity_document(signature_type: str) -> IdentityDocument:
     """Return this instance's identity document with the proof of kind ``signature_type``. Raises MetadataError."""
     service = _service()
-    with _pool(service) as pool:
+    with _Pool(service) as pool:
         token = _token(pool, service)
         document = _get(pool, service, token, "dynamic/instance-identity/document")
         proof = _get(pool, service, token, f"dynamic/instance-identity/{_PROOFS[signature_type]}")
@@ -73,7 +85,7 @@ def identity_document(signature_type: str) -> IdentityDocument:
 def instance_region() -> str:
     """Return the region that this instance runs in. Raises MetadataError."""
     service = _service()
-    with _pool(service) as pool:
+    with _Pool(service) as pool:
         region = _get(pool, service, _token(pool, service), "meta-data/placement/region")
     return region.decode("ascii", "replace").strip()
 
@@ -99,13 +111,7 @@ def _service() -> _Service:
     return _Service(str(url or default).rstrip("/"), timeout, max(2, attempts), v1)
 
 
-def _pool(service: _Service) -> urllib3.PoolManager:
-    # A PoolManager goes through no proxy, whatever the environment says: a proxy would answer with its own identity.
-    timeout = urllib3.Timeout(connect=service.timeout, read=service.timeout)
-    return urllib3.PoolManager(timeout=timeout, retries=False)
-
-
-def _token(pool: urllib3.PoolManager, service: _Service) -> str | None:
+def _token(pool: _Pool, service: _Service) -> str | None:
     """Return an IMDSv2 session token, or None where only version 1 can be tried."""
     url = f"{service.url}/latest/api/token"
     try:
@@ -138,7 +144,7 @@ def _token(pool: urllib3.PoolManager, service: _Service) -> str | None:
     )
 
 
-def _answers_v1(pool: urllib3.PoolManager, service: _Service) -> bool:
+def _answers_v1(pool: _Pool, service: _Service) -> bool:
     try:
         status, _body = _request(pool, service, "GET", f"{service.url}/latest/meta-data/instance-id", {})
     except urllib3.exceptions.HTTPError:
@@ -146,7 +152,7 @@ def _answers_v1(pool: urllib3.PoolManager, service: _Service) -> bool:
     return status == 200
 
 
-def _get(pool: urllib3.PoolManager, service: _Service, token: str | None, path: str) -> bytes:
+def _get(pool: _Pool, service: _Service, token: str | None, path: str) -> bytes:
     headers = {"X-aws-ec2-metadata-token": token} if token else {}
     try:
         status, body = _request(pool, service, "GET", f"{service.url}/latest/{path}", headers)
@@ -171,17 +177,20 @@ def _get(pool: urllib3.PoolManager, service: _Service, token: str | None, path: 
     )
 
 
-def _request(
-    pool: urllib3.PoolManager, service: _Service, method: str, url: str, headers: t.Mapping[str, str]
-) -> tuple[int, bytes]:
+def _request(pool: _Pool, service: _Service, method: str, url: str, headers: t.Mapping[str, str]) -> tuple[int, bytes]:
     """One request, tried again on connection faults and 5xx: (status, body). Raises ReadTimeoutError, MetadataError."""
     for left in reversed(range(service.attempts)):
         try:
-            answer = pool.request(
-                method, url, headers=dict(headers), redirect=False, preload_content=False, decode_content=False
-            )
-            body = answer.read(_LARGEST + 1)
+            started = time.monotonic()
+            with pool.cutoff.after(_PATIENCE * service.timeout):
+                answer = pool.request(
+                    method, url, headers=dict(headers), redirect=False, preload_content=False, decode_content=False
+                )
+                body = answer.read(_LARGEST + 1)
             answer.release_conn()
+            if time.monotonic() - started >= _PATIENCE * service.timeout:
+                # What was cut off looks like a whole answer.
+                raise urllib3.exceptions.ReadTimeoutError(pool, url, "cut off")  # type: ignore[arg-type]
         except urllib3.exceptions.ReadTimeoutError:
             if not left:
                 raise

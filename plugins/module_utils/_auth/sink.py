@@ -106,8 +106,10 @@ def turn(path: str, patience: float) -> t.Iterator[None]:
             try:
                 fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
-            except OSError:
+            except BlockingIOError:
                 time.sleep(0.05)
+            except OSError:
+                break  # a file system without locks
         yield
 
 

@@ -51,6 +51,7 @@ SECRET: list[dict[str, t.Any]] = [
     {"login": {"auth": {"accessor": "a"}}, "nonce": "n"},
     {"nonce": "n"},
     {"failed": True, "nonce": "n"},
+    {"login": {"auth": {"accessor": "a", "metadata": {"nonce": "n"}}}},
 ]
 OPEN: list[dict[str, t.Any]] = [
     {},

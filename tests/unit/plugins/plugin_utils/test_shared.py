@@ -107,7 +107,7 @@ def test_half_the_life_of_a_short_token_is_enough(store: Store, vault: FakeVault
 
 def test_min_ttl_is_each_lookups_own(store: Store, vault: FakeVault, passing: Clock) -> None:
     shared_login(wish(vault.url, check_interval=0), store)
-    passing.passed = 1800
+    passing.passed = 1700
     shared_login(wish(vault.url, check_interval=0, min_ttl=600), store)
     assert vault.times("renew-self") == 0
     shared_login(wish(vault.url, check_interval=0, min_ttl=1801), store)

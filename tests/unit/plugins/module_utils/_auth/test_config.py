@@ -211,6 +211,7 @@ BAD_CONNECTIONS: list[tuple[str, dict[str, t.Any]]] = [
     ("ca_cert", {**VAULT, "ca_cert": "/"}),
     ("ca_cert", {**VAULT, "ca_cert": "a\0b"}),
     ("ca_cert", {**VAULT, "ca_cert": 7}),
+    ("ca_cert", {**VAULT, "ca_cert": "/dev/null"}),
     ("ca_path", {**VAULT, "ca_path": "/does/not/exist"}),
     ("ca_path", {**VAULT, "ca_path": "/etc/hostname"}),
     ("client_cert", {**VAULT, "client_cert": "/does/not/exist.pem"}),
@@ -271,3 +272,10 @@ def test_home_is_understood() -> None:
     home = Path(os.environ["HOME"])
     (home / "ca.pem").write_text("x", encoding="utf-8")
     assert VaultConnection.from_options({**VAULT, "ca_cert": "~/ca.pem"}).ca_cert == str(home / "ca.pem")
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    """Opening one blocks until somebody writes."""
+    os.mkfifo(tmp_path / "ca.pem")
+    with pytest.raises(ConfigError, match="not a file"):
+        VaultConnection.from_options({**VAULT, "ca_cert": str(tmp_path / "ca.pem")})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 import typing as t
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import imds
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import MetadataError, Retry
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.imds import identity_document, instance_region
-from ansible_collections.vaultfleet.aws.tests.unit.support.web import Reply, Seen, Web, closed_port, hang
+from ansible_collections.vaultfleet.aws.tests.unit.support.web import Reply, Seen, Web, closed_port, drip, hang
 
 FACTS = {"instanceId": "i-0123456789abcdef0", "accountId": "123456789012", "region": "eu-central-1"}
 DOCUMENT = (json.dumps(FACTS, indent=2) + "\n").encode()  # its white space is signed too
@@ -273,3 +274,13 @@ def test_no_secret_in_repr(serve: t.Callable[..., Web]) -> None:
     shown = repr(identity_document("identity"))
     assert "c2lnbmF0" not in shown
     assert "accountId" not in shown
+
+
+def test_drip(serve: t.Callable[..., Web]) -> None:
+    """A service that dawdles, each read within its timeout, is cut off."""
+    serve(document=drip(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n", b" "))
+    started = time.monotonic()
+    with pytest.raises(MetadataError) as caught:
+        identity_document("identity")
+    assert caught.value.retry is Retry.TRANSIENT
+    assert time.monotonic() - started < 3

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import resource
 import signal
@@ -369,3 +371,15 @@ def test_errors_are_of_the_family(tmp_path: Path) -> None:
     """One except for all."""
     with pytest.raises(LoginError):
         sink.read(str(tmp_path / "no" / "token"))
+
+
+def test_turn_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that has no locks is not waited for."""
+
+    def refuse(*_args: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    started = time.monotonic()
+    with sink.turn(str(tmp_path / "token"), 5):
+        assert time.monotonic() - started < 1
