@@ -180,8 +180,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, LoginError
-from ansible_collections.vaultfleet.aws.plugins.plugin_utils._lookup import answer, from_environment, known
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils import _hit
 
 display = Display()
 
@@ -191,22 +190,42 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[t.Any], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
         """Return a token, or a whole answer, for each role of ``terms``, or for ``role``. Raises AnsibleLookupError."""
+        of_variables = self._options_of(variables or {})
+        name = _hit.name_of(terms, kwargs, of_variables)
+        found = _hit.recall(name) if name else None
+        return self._by_options(terms, of_variables, kwargs, name) if found is None else found
+
+    def _by_options(
+        self, terms: list[t.Any], variables: dict[str, t.Any], given: dict[str, t.Any], name: str | None
+    ) -> list[t.Any]:
+        # Ansible compiles these anew in each process, so a hit does without.
+        from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, LoginError
+        from ansible_collections.vaultfleet.aws.plugins.plugin_utils._lookup import (
+            answer,
+            from_environment,
+            known,
+            remember,
+        )
+
         try:
-            known(kwargs, self.option_definitions)
-            self.set_options(var_options=self._options_of(variables or {}), direct=kwargs)
+            known(given, self.option_definitions)
+            self.set_options(var_options=variables, direct=given)
             options = {
-                name: from_environment(name, definition, *self.get_option_and_origin(name))
-                for name, definition in self.option_definitions.items()
-                if name != "_terms"
+                option: from_environment(option, definition, *self.get_option_and_origin(option))
+                for option, definition in self.option_definitions.items()
+                if option != "_terms"
             }
             if not all(isinstance(term, str) for term in terms):
                 raise ConfigError("role", "a term is not text", hint="give names of roles as terms")
             if options["sink"] and len(terms) > 1:
                 raise ConfigError("sink", "holds one token, but several roles are asked for", hint="remove one of them")
-            roles = terms or [options["role"]]
-            return [answer({**options, "role": role}, display.warning) for role in roles]
+            lookups = [{**options, "role": role} for role in terms or [options["role"]]]
+            answers = [answer(one, display.warning) for one in lookups]
         except LoginError as e:
             raise AnsibleLookupError(f"vault_aws_token: {e}") from None
+        if name:
+            remember(name, lookups)
+        return answers
 
     def _options_of(self, variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """The variables that options can come from; Ansible hands them to a lookup as they were written."""

@@ -9,6 +9,7 @@ Private to this collection.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import hashlib
@@ -23,10 +24,12 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.durations import parse_duration
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, SinkError, VaultError
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._cleanup import clean_up_after_the_dead
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._hit import VERSION
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._shared import (
     FRONT_END,
     Wish,
     login_of_ones_own,
+    note_of,
     shared_login,
 )
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._store import (
@@ -73,6 +76,15 @@ def answer(options: Options, warn: Warn) -> t.Any:
             "cache", str(e), hint="make room or remove what is in the way, or set cache to none"
         ) from None
     return found if options["return"] == "login" else found["auth"]["client_token"]
+
+
+def remember(name: str, lookups: t.Sequence[Options]) -> None:
+    """Leave a note for the next lookup that is given the same as this one, which got its answers by ``lookups``."""
+    if any(options["sink"] or options["cache"] == "none" for options in lookups):
+        return
+    tokens = [{**note_of(_wish(options)), "whole": options["return"] == "login"} for options in lookups]
+    with contextlib.suppress(StoreError):  # it only takes longer without
+        open_store().write(name, {"version": VERSION, "tokens": tokens})
 
 
 def _by_login(options: Options, warn: Warn) -> dict[str, t.Any]:

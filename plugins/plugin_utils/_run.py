@@ -10,9 +10,11 @@ Private to this collection. A run is the process that the user started; its work
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
 import os
 import typing as t
+
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._hit import pid_of_run, run_name
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._hit import started as _started
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -29,7 +31,7 @@ class Run:
     @property
     def name(self) -> str:
         """A file name for it."""
-        return f"run-{self.pid}-{self.started}"
+        return run_name(self.pid, self.started)
 
     def is_dead(self) -> bool:
         """True only if the process is known to be gone; in doubt it lives."""
@@ -44,8 +46,7 @@ class Run:
 
 def this_run() -> Run | None:
     """Return the run that this process is of, or None where /proc cannot tell (not Linux)."""
-    parent = multiprocessing.parent_process()
-    pid = os.getpid() if parent is None or parent.pid is None else parent.pid
+    pid = pid_of_run()
     try:
         started = _started(pid)
     except OSError:
@@ -67,19 +68,7 @@ def run_of(fields: t.Mapping[str, t.Any]) -> Run | None:
 
 def _place() -> tuple[str, str] | None:
     try:
-        # In UTF-8, since each worker would load the codec of ASCII anew.
-        with open(_BOOT_ID, encoding="utf-8") as file:
+        with open(_BOOT_ID, encoding="ascii") as file:
             return file.read().strip(), os.readlink("/proc/self/ns/pid")
     except OSError:
         return None
-
-
-def _started(pid: int) -> int | None:
-    """Start time of a process, field 22 of proc_pid_stat(5), or None if it runs no more. Raises OSError: not known."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            state, *fields = file.read().rpartition(b")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    # One that is dead but not collected, as in a container whose first process does not collect, runs no more.
-    return None if state in (b"Z", b"X") else int(fields[18])

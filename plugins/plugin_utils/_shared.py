@@ -21,6 +21,13 @@ import typing as t
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig, VaultConnection
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import LoginError, VaultError
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._hit import (
+    VERSION,
+    credential_files,
+    fits,
+    is_check_due,
+    is_sound,
+)
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._store import BusyError, Store, StoreError, has_callback
 
 if t.TYPE_CHECKING:
@@ -28,17 +35,8 @@ if t.TYPE_CHECKING:
     from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Login, Vault
 
 FRONT_END = "vault_aws_token"
-_VERSION = 1
 _FAILURE_LASTS = 10.0  # seconds in which a failed login is reported, not tried again
 _CHECK_LASTS = 10  # seconds at most to ask whether a token lives, which its user waits for
-# What the AWS SDK reads to find credentials; a change of any of these may be another identity.
-_CREDENTIAL_FILES = {
-    "AWS_CONFIG_FILE": "~/.aws/config",
-    "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials",
-    "AWS_WEB_IDENTITY_TOKEN_FILE": None,
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": None,
-    "BOTO_CONFIG": "~/.boto",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +67,7 @@ class _Record:
     ends: float | None
     checked: float
     asks: bool
-    version: int = _VERSION
+    version: int = VERSION
 
 
 def shared_login(wish: Wish, store: Store) -> dict[str, t.Any]:
@@ -95,6 +93,11 @@ def shared_login(wish: Wish, store: Store) -> dict[str, t.Any]:
             f"another process of this run (pid {e.holder or 'unknown'}) has been logging in for {wish.patience} s:"
             " raise cache_timeout if Vault is that slow, or see what that process waits for"
         ) from None
+
+
+def note_of(wish: Wish) -> dict[str, t.Any]:
+    """Return what the short way (``_hit``) has to know to find the token that ``shared_login`` shares."""
+    return {"key": _key(wish), "min_ttl": wish.min_ttl, "check_interval": wish.check_interval}
 
 
 def login_of_ones_own(wish: Wish, store: Store | None) -> dict[str, t.Any]:
@@ -132,7 +135,7 @@ def _obtain(wish: Wish, store: Store, key: str) -> dict[str, t.Any]:
                 return renewed.answer
         return _log_in_for_all(wish, store, key, vault)
     except LoginError as e:
-        failure = {"message": str(e), "until": clock.now() + _FAILURE_LASTS, "version": _VERSION}
+        failure = {"message": str(e), "until": clock.now() + _FAILURE_LASTS, "version": VERSION}
         with contextlib.suppress(StoreError):  # the error itself is worth more
             store.write(f"{key}.failed", failure)
         raise
@@ -243,38 +246,21 @@ def _check(wish: Wish, store: Store, key: str, record: _Record) -> _Record | Non
 def _read(store: Store, key: str) -> _Record | None:
     """The record, or None if there is none that can be used: then a login is due, and nothing worse."""
     fields = store.read(key)
-    if fields is None or fields.get("version") != _VERSION:
-        return None
-    try:
-        record = _Record(**fields)
-    except TypeError:
-        return None
-    kinds = {
-        "token": (str,),
-        "answer": (dict,),
-        "renewable": (bool,),
-        "asks": (bool,),
-        "ends": (int, float, type(None)),
-    }
-    sound = all(isinstance(value, kinds.get(name, (int, float))) for name, value in fields.items())
-    if not sound or not isinstance(record.answer.get("auth"), dict):
-        return None
-    return record if record.answer["auth"].get("client_token") == record.token else None
+    return _Record(**fields) if fields is not None and is_sound(fields) else None
 
 
 def _raise_failure(store: Store, key: str) -> None:
     """Report a login that failed a moment ago, instead of failing once more."""
     failure = store.read(f"{key}.failed") or {}
     until, message = failure.get("until"), failure.get("message")
-    if failure.get("version") != _VERSION or not isinstance(until, float) or not isinstance(message, str):
+    if failure.get("version") != VERSION or not isinstance(until, float) or not isinstance(message, str):
         return
     if 0 <= until - clock.now() <= _FAILURE_LASTS:
         raise LoginError(message)
 
 
 def _fits(record: _Record, wish: Wish) -> bool:
-    """Whether the token has enough of its life left; of a short one, half is enough."""
-    return _left(record) >= min(wish.min_ttl, record.ttl / 2 if record.ttl else wish.min_ttl)
+    return fits(record.ends, record.ttl, wish.min_ttl, clock.now())
 
 
 def _left(record: _Record) -> float:
@@ -282,7 +268,7 @@ def _left(record: _Record) -> float:
 
 
 def _is_check_due(record: _Record, wish: Wish) -> bool:
-    return record.asks and wish.check_interval > 0 and clock.now() - record.checked >= wish.check_interval
+    return record.asks and is_check_due(record.checked, wish.check_interval, clock.now())
 
 
 def _as_token(record: _Record) -> Token:
@@ -301,24 +287,12 @@ def _key(wish: Wish) -> str:
     for name in ("timeout", "retries", "proxies"):
         del connection[name]  # how to get there, not where
     parts = {
-        "version": _VERSION,
+        "version": VERSION,
         "config": dataclasses.asdict(wish.config),
         "connection": connection,
         "revoke": wish.revoke,
         "user": os.geteuid(),
         "aws": {name: value for name, value in os.environ.items() if name.startswith("AWS_")},
-        "files": {name: _file_identity(name, default) for name, default in _CREDENTIAL_FILES.items()},
+        "files": credential_files(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _file_identity(variable: str, default: str | None) -> list[object] | None:
-    path = os.environ.get(variable) or default
-    if path is None:
-        return None
-    path = os.path.expanduser(path)
-    try:
-        found = os.stat(path)
-    except OSError:
-        return [path]
-    return [path, found.st_dev, found.st_ino, found.st_mtime_ns]

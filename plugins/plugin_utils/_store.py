@@ -16,20 +16,26 @@ import json
 import os
 import random
 import shutil
-import stat
 import time
 import typing as t
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import sink
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import SinkError
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._hit import (
+    HITS,
+    OPEN,
+    folder_in,
+    is_own_file,
+    is_own_folder,
+    is_safe,
+)
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._hit import SHARED_MEMORY as _SHARED_MEMORY
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._run import Run, run_of, this_run
 
 _IN_MEMORY = ("tmpfs", "ramfs")
-_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the folder below it is checked
 _OWNER = "owner.json"
 _CREATED = "created"
 _EVENTS = "events"
-_HITS = "hits"
 _LARGEST = 4 * 1024 * 1024  # bytes of one of our files
 _POLL = (0.005, 0.03)  # seconds between two looks at a lock
 
@@ -94,7 +100,7 @@ class Store:
     def count_hit(self) -> None:
         """Note that the shared token served: one byte each, since there may be millions."""
         with contextlib.suppress(StoreError):
-            self._append(_HITS, ".")
+            self._append(HITS, ".")
 
     def events(self) -> dict[str, tuple[int, float]]:
         """How often each event was noted, and the seconds they took together."""
@@ -109,7 +115,7 @@ class Store:
     def hits(self) -> int:
         """How often ``count_hit`` was called."""
         try:
-            return os.lstat(self._file(_HITS)).st_size
+            return os.lstat(self._file(HITS)).st_size
         except OSError:
             return 0
 
@@ -127,10 +133,8 @@ class Store:
     def _open(self, name: str, flags: int) -> int:
         """Open a file that is ours alone. Raises OSError, and StoreError if it is not."""
         path = self._file(name)
-        # O_NONBLOCK: a FIFO must not hold us up.
-        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or not _is_private(found) or found.st_nlink > 1:
+        descriptor = os.open(path, flags | OPEN, 0o600)
+        if not is_own_file(os.fstat(descriptor)):
             os.close(descriptor)
             raise StoreError(f"{path} is not a file of this user alone (somebody may have put it there): remove it")
         return descriptor
@@ -194,8 +198,8 @@ def dead_stores() -> list[tuple[Store, bool]]:
     """The stores of runs that are gone for certain, and whether their tokens were to be revoked."""
     found = []
     for base in _bases():
-        folder = _folder_in(base)
-        if not _is_own_folder(folder):
+        folder = folder_in(base)
+        if not is_own_folder(folder):
             continue
         for name in os.listdir(folder):
             store = Store(os.path.join(folder, name))
@@ -229,29 +233,16 @@ def _user_folder() -> str:
     base = next(_bases(), None)
     if base is None:
         raise StoreError("there is no file system in memory (XDG_RUNTIME_DIR on a tmpfs, or /dev/shm)")
-    path = _folder_in(base)
+    path = folder_in(base)
     _own_folder(path)
     return path
-
-
-def _folder_in(base: str) -> str:
-    return os.path.join(base, f"vaultfleet-aws-{os.geteuid()}")
 
 
 def _bases() -> t.Iterator[str]:
     """Where the user's folder can be, the best place first."""
     for base in (os.environ.get("XDG_RUNTIME_DIR"), _SHARED_MEMORY):
-        if base and os.path.isabs(base) and os.access(base, os.W_OK | os.X_OK) and _is_safe(base) and _in_memory(base):
+        if base and os.path.isabs(base) and os.access(base, os.W_OK | os.X_OK) and is_safe(base) and _in_memory(base):
             yield base
-
-
-def _is_safe(base: str) -> bool:
-    """Whether nobody else can swap our folder in ``base``: sudo, for one, may leave us another user's directory."""
-    found = os.stat(base)
-    others_write = bool(found.st_mode & 0o022)
-    if found.st_uid == os.geteuid() and not others_write:
-        return True
-    return found.st_uid == 0 and (not others_write or bool(found.st_mode & stat.S_ISVTX))
 
 
 def _own_folder(path: str) -> bool:
@@ -260,21 +251,9 @@ def _own_folder(path: str) -> bool:
     with _explained("use", path), contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)
         made = True
-    if not _is_own_folder(path):
+    if not is_own_folder(path):
         raise StoreError(f"{path} is not a folder of this user alone (somebody may have put it there): remove it")
     return made
-
-
-def _is_own_folder(path: str) -> bool:
-    try:
-        found = os.lstat(path)
-    except OSError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and _is_private(found)
-
-
-def _is_private(found: os.stat_result) -> bool:
-    return found.st_uid == os.geteuid() and not stat.S_IMODE(found.st_mode) & 0o077
 
 
 @contextlib.contextmanager

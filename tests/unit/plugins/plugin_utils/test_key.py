@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.vaultfleet.aws.plugins.plugin_utils import _shared
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils import _hit, _shared
 from ansible_collections.vaultfleet.aws.tests.unit.plugins.plugin_utils.fakes import wish
 
 URL = "https://vault.example.test:8200"
@@ -84,7 +84,7 @@ def test_other_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     assert key() == before
 
 
-@pytest.mark.parametrize("name", [*_shared._CREDENTIAL_FILES])
+@pytest.mark.parametrize("name", [*_hit.CREDENTIAL_FILES])
 def test_files_of_the_sdk(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "file"
     monkeypatch.setenv(name, str(file))

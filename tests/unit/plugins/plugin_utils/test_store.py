@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.vaultfleet.aws.plugins.plugin_utils import _store
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils import _hit, _store
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._run import this_run
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._store import BusyError, Store, StoreError, open_store
 
@@ -102,14 +102,14 @@ def test_a_useless_runtime_directory(value: str, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(("mode", "safe"), [(0o700, True), (0o755, True), (0o777, False), (0o770, False)])
 def test_where_others_could_swap_our_folder(mode: int, safe: bool, memory: Path) -> None:
     memory.chmod(mode)
-    assert _store._is_safe(str(memory)) is safe
+    assert _hit.is_safe(str(memory)) is safe
 
 
 @as_root
 def test_the_runtime_directory_of_another_user(memory: Path) -> None:
     """As sudo leaves it to root."""
     os.chown(memory, 65534, 65534)
-    assert not _store._is_safe(str(memory))
+    assert not _hit.is_safe(str(memory))
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o750, 0o701])
