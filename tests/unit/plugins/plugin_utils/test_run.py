@@ -16,7 +16,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.vaultfleet.aws.plugins.plugin_utils import _run
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils import _hit, _run
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._run import Run, run_of, this_run
 
 
@@ -27,7 +27,7 @@ def here() -> Run:
 
 
 def of_process(pid: int) -> Run:
-    started = _run._started(pid)
+    started = _hit.started(pid)
     assert started is not None
     return dataclasses.replace(here(), pid=pid, started=started)
 
