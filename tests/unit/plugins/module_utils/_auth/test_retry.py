@@ -80,7 +80,7 @@ def test_permanent_is_not_tried_again() -> None:
 
 def test_transient_backs_off_with_full_jitter() -> None:
     """The bound doubles up to its limit; what is drawn is slept."""
-    world = World(*[transient() for _ in range(7)])
+    world = World(*[transient() for _number in range(7)])
     assert world.run(retries=7) == "done"
     assert world.drawn == [(0, bound) for bound in (0.5, 1, 2, 4, 8, 8, 8)]
     assert world.slept == [0.5, 1, 2, 4, 8, 8, 8]
@@ -89,7 +89,7 @@ def test_transient_backs_off_with_full_jitter() -> None:
 
 def test_retries_end() -> None:
     """The last error says how often and how long."""
-    world = World(*[transient() for _ in range(9)])
+    world = World(*[transient() for _number in range(9)])
     assert str(refused(world, retries=2)) == "busy (3 attempts in 2 s)"
     assert len(world.fresh) == 3
 
@@ -117,7 +117,7 @@ def test_retry_after_counts() -> None:
 
 def test_deadline() -> None:
     """No pause goes past it."""
-    world = World(*[transient() for _ in range(9)])
+    world = World(*[transient() for _number in range(9)])
     refused(world, retries=9, patience=4)
     assert sum(world.slept) < 4
     world = World(transient(after=100), transient())
@@ -130,7 +130,7 @@ def test_resign_once_and_at_once() -> None:
     world = World(VaultError("expired", retry=Retry.RESIGN))
     assert world.run() == "done"
     assert (world.fresh, world.slept) == ([False, True], [])
-    world = World(*[VaultError("expired", retry=Retry.RESIGN) for _ in range(3)])
+    world = World(*[VaultError("expired", retry=Retry.RESIGN) for _number in range(3)])
     assert "2 attempts" in str(refused(world))
     assert world.fresh == [False, True]
 

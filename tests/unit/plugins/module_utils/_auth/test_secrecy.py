@@ -92,10 +92,9 @@ def test_dataclass(cls: type[t.Any], caplog: pytest.LogCaptureFixture) -> None:
     made = cls(**{f.name: CANARY if f.name in secret else f"open-{f.name}" for f in dataclasses.fields(cls)})
     with caplog.at_level(logging.DEBUG):
         logging.getLogger("a.user's").debug("%s %r %s", made, made, [made])
-    try:
+    with pytest.raises(RuntimeError) as caught:
         raise RuntimeError(made)
-    except RuntimeError as e:
-        lines = "".join(traceback.format_exception(type(e), e, e.__traceback__))
+    lines = "".join(traceback.format_exception(caught.type, caught.value, caught.tb))
     shown = "\n".join([repr(made), str(made), f"{made}", f"{made!r}", str({"a": [made]}), caplog.text, lines])
     assert CANARY not in shown
     for name in OPEN.get(cls.__name__, set()):

@@ -142,7 +142,7 @@ def test_readers_see_old_or_new(path: Path) -> None:
 KINDS: dict[str, t.Callable[[Path], t.Any]] = {
     "a symbolic link": lambda path: path.symlink_to(path.parent / "target"),
     "a directory": lambda path: path.mkdir(),
-    "not a regular file": lambda path: os.mkfifo(path),
+    "not a regular file": os.mkfifo,
 }
 
 
