@@ -61,6 +61,15 @@ def test_iam(stack: Stack, player: Player, settings: dict[str, str]) -> None:
     assert "changed=1" in shown
 
 
+def test_lookup(stack: Stack, player: Player, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANSIBLE_CALLBACKS_ENABLED", "vaultfleet.aws.vault_aws_tokens")
+    before = stack.logins("aws")
+    shown = run(player, "lookup.yml", settings)
+    assert stack.logins("aws") == before + 1
+    assert "User name demo, version 1" in shown
+    assert "vault_aws_tokens: 1 logins, 1 hits, 0 renewals, 1 revoked" in shown
+
+
 def test_ec2(stack: Stack, player: Player, settings: dict[str, str], instance: str) -> None:
     before = stack.logins("aws")
     assert "changed=1" in run(player, "ec2.yml", settings)
