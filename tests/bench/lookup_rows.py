@@ -25,7 +25,7 @@ RESIDENT = 2.0  # MiB of a worker over the constant's
 class Size:
     """How much is measured. wide: hosts of the run with one lookup each."""
 
-    rounds: int = 2
+    rounds: int = 3
     hosts: int = 100
     tasks: int = 10
     hit_hosts: int = 20
@@ -48,7 +48,7 @@ class Rows:
 
 
 def measure(stack: Stack, folder: Path, size: Size) -> Rows:
-    """Measure; takes about six minutes, most of them the peer's. Raises ToolError if a run fails."""
+    """Measure; takes eight minutes and more, most of them the peer's. Raises ToolError if a run fails."""
     with lookups.fleet(stack, folder) as where:
         return Rows(
             race=race.measure(where),
@@ -82,11 +82,11 @@ def show(rows: Rows) -> None:
     """Print what was measured."""
     runs = rows.runs
     print(f"\n{runs.hosts} hosts x {runs.tasks} lookup tasks, forks {fleet.FORKS}, seconds")
-    print(f"  {'':<24} {'on the clock':<22} {'of a processor':<22} logins")
+    print(f"  {'':<24} {'on the clock':<26} {'of a processor':<26} logins")
     for name, costs in (("ours, with the callback", runs.ours), ("peer", runs.peer), ("constant", runs.constant)):
         wall, processor = Spread.of([one.wall for one in costs]), Spread.of([one.processor for one in costs])
         logins = ", ".join(str(one.logins) for one in costs)
-        print(f"  {name:<24} {wall.text():<22} {processor.text():<22} {logins}")
+        print(f"  {name:<24} {wall.text():<26} {processor.text():<26} {logins}")
     print("\none hit in a fresh worker, milliseconds")
     print(f"  {'':<48} {'on the clock':<22} of a processor")
     hits = rows.hits
