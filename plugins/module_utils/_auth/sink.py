@@ -247,29 +247,23 @@ def _mode(option: str, value: object) -> int:
 
 
 def _owner(option: str, value: object) -> int:
-    if str(value).isdecimal():
-        return _id(option, str(value))
-    try:
-        return pwd.getpwnam(str(value)).pw_uid
-    except (KeyError, ValueError):
-        raise ConfigError(
-            option, f"there is no user {str(value)[:80]!r}", hint="create it first, or give an id"
-        ) from None
+    return _id(option, value, "user", lambda name: pwd.getpwnam(name).pw_uid)
 
 
-def _id(option: str, text: str) -> int:
+def _group(option: str, value: object) -> int:
+    return _id(option, value, "group", lambda name: grp.getgrnam(name).gr_gid)
+
+
+def _id(option: str, value: object, kind: str, of_name: t.Callable[[str], int]) -> int:
+    text = str(value)
+    if not text.isdecimal():
+        try:
+            return of_name(text)
+        except (KeyError, ValueError):
+            raise ConfigError(
+                option, f"there is no {kind} {text[:80]!r}", hint="create it first, or give an id"
+            ) from None
     number = int(text[:20])
     if number >= 2**32 - 1:  # which the kernel reads as "leave it"
         raise ConfigError(option, f"{text[:20]} is not an id", hint="give a name, or an id below 4294967295")
     return number
-
-
-def _group(option: str, value: object) -> int:
-    if str(value).isdecimal():
-        return _id(option, str(value))
-    try:
-        return grp.getgrnam(str(value)).gr_gid
-    except (KeyError, ValueError):
-        raise ConfigError(
-            option, f"there is no group {str(value)[:80]!r}", hint="create it first, or give an id"
-        ) from None
