@@ -223,7 +223,8 @@ def _or_revoked(token: Token, vault: Vault) -> t.Iterator[None]:
 
 def _check(wish: Wish, store: Store, key: str, record: _Record) -> _Record | None:
     """Look whether the token still lives, and note that; None: it does not. The lock is held."""
-    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Standing, Vault
+    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Standing
+    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Vault
 
     timeout = min(wish.connection.timeout, _CHECK_LASTS)
     vault = Vault(dataclasses.replace(wish.connection, timeout=timeout, retries=0), FRONT_END)

@@ -16,7 +16,7 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import
     Retry,
     VaultError,
 )
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Standing
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Standing
 from tests.live.core import client, ec2, log, token_of
 from tests.stack.handle import Stack
 

@@ -18,7 +18,7 @@ import pytest
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, Retry, VaultError
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.login import log_in
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Standing
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Standing
 from tests.live.core import client, connection, ec2, log, static, token_of
 from tests.stack.handle import Stack
 from tests.stack.processes import recorded

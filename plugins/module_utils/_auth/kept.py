@@ -20,8 +20,8 @@ from . import clock, sink
 from .config import LoginConfig
 from .errors import SinkError, VaultError
 from .sink import Sink
-from .token import Token
-from .vault import Standing, Vault
+from .token import Standing, Token
+from .vault import Vault
 
 _VERSION = 1
 _LATEST = 253402300800  # seconds: the year 10000, which no date of Python reaches

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import math
 import typing as t
 
@@ -14,6 +15,14 @@ from .errors import VaultError
 
 Answer = t.Mapping[str, t.Any]
 _LONGEST = 10**10  # seconds; Vault's own durations end at 292 years
+
+
+class Standing(enum.Enum):
+    """What is known of a token: it lives; it is gone; or the server does not say (lookup-self is forbidden to it)."""
+
+    LIVE = "live"
+    GONE = "gone"
+    UNKNOWN = "unknown"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 import json
 import re
 import time
@@ -18,7 +17,7 @@ from .config import VaultConnection
 from .errors import VaultError, redact
 from .lib_hvac import hvac, requests, urllib3
 from .request import LoginRequest
-from .token import Token, Wrapped, garbled, token_of_login, token_of_lookup, wrapped_of_login
+from .token import Standing, Token, Wrapped, garbled, token_of_login, token_of_lookup, wrapped_of_login
 from .transport import Transport
 
 _SETTLING = 1.0  # seconds until a token that a standby does not know yet may have reached it
@@ -26,14 +25,6 @@ _SETTLING = 1.0  # seconds until a token that a standby does not know yet may ha
 _SAYS_GONE = r"invalid token|bad token"
 
 T = t.TypeVar("T")
-
-
-class Standing(enum.Enum):
-    """What is known of a token: it lives; it is gone; or the server does not say (lookup-self is forbidden to it)."""
-
-    LIVE = "live"
-    GONE = "gone"
-    UNKNOWN = "unknown"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import vault 
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import Retry, VaultError
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.request import LoginRequest
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Token
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Standing
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Standing
 from ansible_collections.vaultfleet.aws.tests.unit.support.vaults import (
     AUTH,
     LOGIN,

@@ -1,0 +1,781 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the agent does, and when: ``step(state, event, now) -> (state, actions)``.
+
+Nothing here does I/O, reads a clock, starts a thread or draws a random number of its own: time comes in as ``now``
+(seconds, ``clock.now()``), chance as the seed in the first state. ``runner.py`` performs the actions and brings their
+outcomes back as events; the simulation in ``tests/simulation`` runs the same code on simulated time.
+
+The rules, in short:
+
+- A token is renewed at about 70 % of its lease. One that cannot be renewed (batch, not renewable, at its maximum TTL,
+  of limited use) is replaced by a login at about 75 %. One without an end is only looked after.
+- While renewals fail they go on until the token really ends; from about 85 % of the lease a login is tried beside them.
+- A failed login is tried again after a pause with full jitter from ``min_backoff`` to an exponential bound of at most
+  ``max_backoff``, on top of Retry-After. A permanent error waits about ``max_backoff`` at once, a refused signature is
+  made anew once. New AWS keys are looked for meanwhile, and end the wait.
+- No request is begun within one second of the last one of its purpose, and one request is under way at a time.
+- A token is looked up when it is new and then every ``lookup_interval``, unless a renewal has just shown that it lives.
+  If that is forbidden to it, its lease is believed. A 403 at a renewal leads to a lookup, then to a login.
+- A token that is gone leads to a login at once; if that happens to a new token again and again, with a growing pause.
+- Sinks are written when the token is new, looked at every few seconds, put back if they are missing or altered, and
+  tried again with a growing pause, each by itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+import random
+import typing as t
+
+from .._auth.errors import Retry
+from .._auth.token import Standing
+
+FLOOR = 1.0  # seconds between the beginnings of two requests of one purpose
+RENEW_AT = (0.65, 0.75)  # of the lease
+REPLACE_AT = (0.70, 0.80)
+RESCUE_AT = (0.80, 0.90)  # from here on a login is tried beside renewals that fail
+CAPPED = 0.9  # a renewal that grants less than this part of the first lease has met the maximum TTL
+LOOK_SPREAD = (0.9, 1.1)  # of lookup_interval
+SINK_LOOK = 5.0  # seconds between two looks at a sink
+SINK_LONGEST_PAUSE = 60.0  # seconds
+JUST_BOOTED = 120.0  # seconds since the machine started, within which a whole fleet may start with it
+BOOT_SPREAD = 10.0  # seconds over which first logins are spread then
+YOUNG = 60.0  # seconds; a token that is gone before this counts as one of a series
+STOP_PATIENCE = 1.5  # seconds for a request under way, whose token would be lost
+REVOKE_PATIENCE = 5.0  # seconds
+_SOONER = 2.0  # seconds by which a lookup may differ from the lease without being news
+
+
+class Purpose(enum.Enum):
+    """What a request is for; each has a timer of its own."""
+
+    RENEW = "renew"
+    LOGIN = "login"
+    CHECK = "check"
+    POLL = "poll"  # of AWS credentials; no request to Vault
+    REVOKE = "revoke"
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """What the configuration says. Times in seconds; lookup_interval 0 is never. sinks: how many there are.
+
+    poll_interval: how often new AWS keys are looked for while a login waits because of the old ones, 0 for ec2.
+    once: give up at the first error of a login or a sink.
+    """
+
+    sinks: int
+    min_backoff: float = 1.0
+    max_backoff: float = 300.0
+    lookup_interval: float = 300.0
+    poll_interval: float = 60.0
+    exit_on_err: bool = False
+    exit_after_auth: bool = False
+    revoke_on_exit: bool = False
+    once: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Lease:
+    """A token, without itself. number: which one it is, counted by the runner. since, ttl: as ``_auth.token.Token``.
+
+    asks: whether lookup-self works for it, None if that is not known. granted: the longest TTL it was given. wrapped:
+    it is a wrapping token, whose first use ends it.
+    """
+
+    number: int
+    since: float
+    ttl: float
+    renewable: bool
+    num_uses: int = 0
+    asks: bool | None = None
+    granted: float = 0.0
+    wrapped: bool = False
+
+    @property
+    def ends(self) -> float:
+        """When it ends, on the clock of ``now``; infinite without an end."""
+        return math.inf if self.ttl == 0 else self.since + self.ttl
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """Why something did not work. text: one line without secrets. denied: HTTP 403. retry_after: seconds, or None.
+
+    credentials: AWS credentials were missing or refused.
+    """
+
+    text: str
+    retry: Retry = Retry.TRANSIENT
+    retry_after: float | None = None
+    denied: bool = False
+    credentials: bool = False
+
+
+# --- events
+
+
+@dataclasses.dataclass(frozen=True)
+class Started:
+    """The agent runs. kept: the token that outlived the last process, if one did."""
+
+    kept: Lease | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Tick:
+    """Time has passed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LoggedIn:
+    """A login worked."""
+
+    lease: Lease
+
+
+@dataclasses.dataclass(frozen=True)
+class Renewed:
+    """A renewal worked; the lease has the number of the token that was renewed."""
+
+    lease: Lease
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """A lookup told of token ``number``; lease: the server's view of it, with LIVE."""
+
+    number: int
+    standing: Standing
+    lease: Lease | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Polled:
+    """AWS credentials were looked for. changed: they are others than the last login used."""
+
+    changed: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Revoked:
+    """The token was revoked, or the try is over."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Failed:
+    """A request of this purpose failed."""
+
+    purpose: Purpose
+    failure: Failure
+
+
+@dataclasses.dataclass(frozen=True)
+class SinkHolds:
+    """Sink ``sink`` (its index) holds token ``number``. wrote: it had to be written."""
+
+    sink: int
+    number: int
+    wrote: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class SinkFailed:
+    """Sink ``sink`` could not be looked at or written."""
+
+    sink: int
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckNow:
+    """SIGUSR1: somebody wants everything to be looked at now."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Reloaded:
+    """SIGHUP, and the new configuration is in force. same_login: a kept token still fits it."""
+
+    policy: Policy
+    same_login: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Stop:
+    """SIGTERM or SIGINT."""
+
+
+Event = t.Union[
+    Started,
+    Tick,
+    LoggedIn,
+    Renewed,
+    Checked,
+    Polled,
+    Revoked,
+    Failed,
+    SinkHolds,
+    SinkFailed,
+    CheckNow,
+    Reloaded,
+    Stop,
+]
+
+# --- actions
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """Do this, and report LoggedIn, Renewed, Checked, Polled, Revoked or Failed. number: of the token, 0 without one.
+
+    fresh: the token was just handed out.
+    """
+
+    purpose: Purpose
+    number: int = 0
+    fresh: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Put:
+    """See that sink ``sink`` holds token ``number``, and report SinkHolds or SinkFailed."""
+
+    sink: int
+    number: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Keep:
+    """Put the token where it outlives this process."""
+
+    lease: Lease
+
+
+@dataclasses.dataclass(frozen=True)
+class Forget:
+    """Take it away from there."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Ready:
+    """The first sink holds a token: tell whoever waits for that."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Say:
+    """One line of the log. level: debug, info, warn or error."""
+
+    level: str
+    text: str
+    fields: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Exit:
+    """End with this code: 0 fine, 2 a permanent error, 3 a transient one."""
+
+    code: int
+
+
+Action = t.Union[Request, Put, Keep, Forget, Ready, Say, Exit]
+
+# --- the state
+
+
+@dataclasses.dataclass(frozen=True)
+class Timer:
+    """When something is done next (infinite: not planned), how often it failed in a row, and when it last began."""
+
+    due: float = math.inf
+    failures: int = 0
+    last: float = -math.inf
+    error: str = ""
+    permanent: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class SinkState:
+    """What is known of one sink. holds: number of the token in it, 0 for none. busy: it is being seen to."""
+
+    holds: int = 0
+    busy: bool = False
+    due: float = -math.inf
+    failures: int = 0
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """Everything that decides what happens next.
+
+    busy: the request under way. doubt: a renewal was refused with 403, and a lookup is to tell why. losses: how many
+    young tokens in a row were gone. stopping: when patience ends, None while nobody has asked to stop.
+    """
+
+    policy: Policy
+    seed: int
+    lease: Lease | None = None
+    busy: Purpose | None = None
+    timers: t.Mapping[Purpose, Timer] = dataclasses.field(default_factory=lambda: dict.fromkeys(Purpose, Timer()))
+    sinks: tuple[SinkState, ...] = ()
+    doubt: bool = False
+    losses: int = 0
+    ready: bool = False
+    stopping: float | None = None
+    exited: bool = False
+
+
+class Phase(enum.Enum):
+    """The state in one word, for people."""
+
+    STARTING = "starting"  # no token yet
+    WAITING = "waiting"  # no token: the last login failed, and is tried again
+    BLOCKED = "blocked"  # no token: the last login failed in a way that somebody must mend
+    SERVING = "serving"
+    AT_RISK = "at risk"  # the token works, but what keeps it alive, or a sink, fails
+    STOPPING = "stopping"
+
+
+def initial(policy: Policy, seed: int) -> State:
+    """Return the state before ``Started``. seed: where all chance comes from."""
+    return State(policy, seed, sinks=(SinkState(),) * policy.sinks)
+
+
+def wake(state: State) -> float:
+    """Return when ``step`` must be called again with a Tick, if no event comes before."""
+    if state.exited:
+        return math.inf
+    if state.stopping is not None:
+        return state.stopping
+    times = [] if state.lease is None else [state.lease.ends]
+    if _shown(state.lease):
+        times += [sink.due for sink in state.sinks if not sink.busy]
+    if state.busy is None:
+        times += [max(timer.due, timer.last + FLOOR) for timer in state.timers.values()]
+    return min(times, default=math.inf)
+
+
+def phase(state: State) -> Phase:
+    """Return the state in one word."""
+    login, renew = state.timers[Purpose.LOGIN], state.timers[Purpose.RENEW]
+    if state.stopping is not None:
+        return Phase.STOPPING
+    if state.lease is None:
+        if not login.failures:
+            return Phase.STARTING
+        return Phase.BLOCKED if login.permanent else Phase.WAITING
+    if login.failures or renew.failures or any(sink.failures for sink in state.sinks):
+        return Phase.AT_RISK
+    return Phase.SERVING
+
+
+def step(state: State, event: Event, now: float) -> tuple[State, tuple[Action, ...]]:
+    """Return what follows from ``event`` at ``now``: the next state, and what to do, in this order."""
+    if state.exited:
+        return state, ()
+    work = _Step(state, now)
+    work.learn(event)
+    work.act()
+    return dataclasses.replace(work.state, seed=work.luck.getrandbits(48)), tuple(work.actions)
+
+
+def _shown(lease: Lease | None) -> bool:
+    """Whether the sinks are to hold this token: there is one, and it is no wrapping token that was used."""
+    return lease is not None and not (lease.wrapped and lease.ttl == 0)
+
+
+class _Step:
+    """One step in the making."""
+
+    def __init__(self, state: State, now: float) -> None:
+        self.state = state
+        self.now = now
+        self.luck = random.Random(state.seed)  # noqa: S311 (jitter)
+        self.actions: list[Action] = []
+
+    # --- what an event teaches
+
+    def learn(self, event: Event) -> None:
+        _LEARN[type(event)](self, event)
+
+    def _started(self, event: Started) -> None:
+        if event.kept and event.kept.ends > self.now:
+            self._say("info", "went on with the token of the last process", expires_in=self._left(event.kept))
+            self._adopt(event.kept)
+            if event.kept.asks is not False:
+                self._set(Purpose.CHECK, due=self.now)
+            return
+        spread = BOOT_SPREAD if self.now < JUST_BOOTED and not self.state.policy.once else 0.0
+        self._set(Purpose.LOGIN, due=self.now + self.luck.uniform(0, spread))
+
+    def _tick(self, event: Tick) -> None:
+        pass
+
+    def _logged_in(self, event: LoggedIn) -> None:
+        lease = event.lease
+        self._done(Purpose.LOGIN)
+        self._say("info", "logged in", ttl=int(lease.ttl), renewable=lease.renewable)
+        self._adopt(lease)
+        if not lease.wrapped:
+            self.actions.append(Keep(lease))
+
+    def _renewed(self, event: Renewed) -> None:
+        self._done(Purpose.RENEW)
+        old = self.state.lease
+        if old is None or old.number != event.lease.number:
+            return  # the token was replaced meanwhile
+        lease = dataclasses.replace(event.lease, asks=old.asks, granted=max(old.granted, event.lease.ttl))
+        self._say("info", "renewed the token", ttl=int(lease.ttl))
+        self._change(doubt=False, lease=lease)
+        self._set(Purpose.LOGIN, failures=0, error="", permanent=False)
+        self._plan()
+        self.actions.append(Keep(lease))
+
+    def _checked(self, event: Checked) -> None:
+        self._done(Purpose.CHECK)
+        lease = self.state.lease
+        if lease is None or lease.number != event.number:
+            return
+        if lease.wrapped:
+            self._checked_wrapped(event.standing)
+            return
+        if event.standing is Standing.GONE:
+            self._lost(lease)
+            return
+        asks = event.standing is Standing.LIVE
+        if not asks and lease.asks is not False:
+            self._say("info", "the token may not look itself up: its lease is believed, a revocation shows at renewal")
+        known = dataclasses.replace(lease, asks=asks)
+        told = event.lease
+        if told is not None and told.ends != lease.ends and not abs(told.ends - lease.ends) < _SOONER:
+            known = dataclasses.replace(known, since=told.since, ttl=told.ttl)
+        if self.state.doubt:
+            self._say("warn", "the server does not renew the token, so it is replaced before it ends")
+            known = dataclasses.replace(known, renewable=False)
+        self._change(lease=known, doubt=False)
+        if known.ends != lease.ends or known.renewable != lease.renewable:
+            self._plan()
+        self._plan_look()
+        if known != lease:
+            self.actions.append(Keep(known))
+
+    def _checked_wrapped(self, standing: Standing) -> None:
+        if standing is Standing.GONE:
+            self._say("info", "the wrapped token was used: nothing is left to do until a restart or a reload")
+            self._change(lease=dataclasses.replace(t.cast(Lease, self.state.lease), ttl=0))
+        else:
+            self._set(Purpose.LOGIN, due=self.now)
+
+    def _polled(self, event: Polled) -> None:
+        self._done(Purpose.POLL)
+        if not self._timer(Purpose.LOGIN).failures:
+            return
+        if event.changed:
+            self._say("info", "there are new AWS credentials: logging in")
+            self._set(Purpose.LOGIN, due=self.now)
+        else:
+            self._set(Purpose.POLL, due=self.now + self.state.policy.poll_interval)
+
+    def _revoked(self, event: Revoked) -> None:
+        self._done(Purpose.REVOKE)
+        self._change(lease=None)
+        self.actions.append(Forget())
+
+    def _failed(self, event: Failed) -> None:
+        purpose, failure = event.purpose, event.failure
+        timer = self._timer(purpose)
+        self._change(busy=None)
+        permanent = failure.retry is Retry.PERMANENT or (failure.retry is Retry.RESIGN and timer.failures > 0)
+        self._set(purpose, failures=timer.failures + 1, error=failure.text, permanent=permanent)
+        _FAILED[purpose](self, failure, permanent)
+
+    def _login_failed(self, failure: Failure, permanent: bool) -> None:
+        policy = self.state.policy
+        if policy.once or (policy.exit_on_err and self.state.lease is None):
+            self._say("error", f"giving up: {failure.text}")
+            self._exit(2 if permanent else 3)
+            return
+        pause = self._pause(Purpose.LOGIN, failure, permanent)
+        self._set(Purpose.LOGIN, due=self.now + pause)
+        if failure.credentials and policy.poll_interval:
+            self._set(Purpose.POLL, due=self.now + policy.poll_interval)
+        level = "error" if permanent or self.state.lease is None else "warn"
+        self._say(level, f"the login failed: {failure.text}", next_try_in=round(pause, 1))
+
+    def _renewal_failed(self, failure: Failure, permanent: bool) -> None:
+        lease = self.state.lease
+        if lease is None:
+            return
+        self._say("warn", f"the renewal failed: {failure.text}", expires_in=self._left(lease))
+        if failure.denied and lease.asks is not False:
+            self._change(doubt=True)
+            self._set(Purpose.CHECK, due=self.now)
+        else:
+            pause = min(self._pause(Purpose.RENEW, failure, permanent), max(FLOOR, (lease.ends - self.now) / 3))
+            self._set(Purpose.RENEW, due=self.now + max(pause, failure.retry_after or 0.0))
+            if self._timer(Purpose.LOGIN).due == math.inf:
+                # What is permanent for the token may be nothing to a login; a server that is away has both wait.
+                share = 0.0 if permanent else self.luck.uniform(*RESCUE_AT)
+                self._set(Purpose.LOGIN, due=max(self.now, lease.since + lease.ttl * share))
+
+    def _check_failed(self, failure: Failure, permanent: bool) -> None:
+        if self.state.lease is None:
+            return
+        self._say("warn", f"the token could not be looked up: {failure.text}")
+        self._set(Purpose.CHECK, due=self.now + self._pause(Purpose.CHECK, failure, permanent))
+
+    def _poll_failed(self, failure: Failure, permanent: bool) -> None:
+        self._set(Purpose.POLL, failures=0, due=self.now + self.state.policy.poll_interval)
+
+    def _revoke_failed(self, failure: Failure, permanent: bool) -> None:
+        self._say("warn", f"the token was not revoked: {failure.text}")
+        self._change(lease=None)
+        self.actions.append(Forget())
+
+    def _sink_holds(self, event: SinkHolds) -> None:
+        old = self._sink(event.sink)
+        if old is None:
+            return
+        if event.wrote and old.holds == event.number:
+            self._say("warn", "a sink was missing or altered, and was put back", sink=event.sink)
+        lease = self.state.lease
+        newer = lease is not None and lease.number != event.number
+        self._set_sink(event.sink, SinkState(event.number, due=self.now if newer else self.now + SINK_LOOK))
+        if not self.state.ready:
+            self._change(ready=True)
+            self.actions.append(Ready())
+
+    def _sink_failed(self, event: SinkFailed) -> None:
+        old = self._sink(event.sink)
+        if old is None:
+            return
+        failures = old.failures + 1
+        bound = min(SINK_LONGEST_PAUSE, FLOOR * 2**failures)
+        pause = self.luck.uniform(FLOOR, bound)
+        if event.text != old.error:
+            self._say("error", f"a sink failed: {event.text}", sink=event.sink, next_try_in=round(pause, 1))
+        self._set_sink(event.sink, SinkState(old.holds, False, self.now + pause, failures, event.text))
+        if self.state.policy.once:
+            self._exit(3)
+
+    def _check_now(self, event: CheckNow) -> None:
+        self._say("info", "looking at everything now, as asked")
+        lease = self.state.lease
+        if lease is not None and lease.asks is not False and not lease.num_uses:
+            self._set(Purpose.CHECK, due=self.now)
+        for purpose in (Purpose.LOGIN, Purpose.RENEW):
+            if self._timer(purpose).failures:
+                self._set(purpose, due=self.now)
+        self._change(sinks=tuple(dataclasses.replace(sink, due=self.now) for sink in self.state.sinks))
+
+    def _reloaded(self, event: Reloaded) -> None:
+        self._change(policy=event.policy, sinks=(SinkState(),) * event.policy.sinks)
+        lease = self.state.lease
+        if not event.same_login:
+            self.actions.append(Forget())
+            # It stays in the sinks until there is another one, but is never sent to what may be another server.
+            if lease is not None:
+                self._change(lease=dataclasses.replace(lease, renewable=False, asks=False), doubt=False)
+            self._set(Purpose.RENEW, due=math.inf, failures=0, error="")
+            self._set(Purpose.CHECK, due=math.inf, failures=0, error="")
+            self._set(Purpose.LOGIN, due=self.now, failures=0, error="", permanent=False)
+            return
+        self._plan_look()
+        if lease is None or self._timer(Purpose.LOGIN).failures:
+            self._set(Purpose.LOGIN, due=self.now)
+
+    def _stop(self, event: Stop) -> None:
+        if self.state.stopping is None:
+            self._change(stopping=self.now + STOP_PATIENCE)
+
+    # --- what is due now
+
+    def act(self) -> None:
+        if self.state.exited:
+            return
+        if self.state.stopping is not None:
+            self._act_stopping(self.state.stopping)
+            return
+        self._end_lease()
+        self._begin_request()
+        self._begin_sinks()
+        policy, lease = self.state.policy, self.state.lease
+        done = all(lease and sink.holds == lease.number and not sink.failures for sink in self.state.sinks)
+        if done and (policy.exit_after_auth or policy.once):
+            self._exit(0)
+
+    def _act_stopping(self, patience: float) -> None:
+        lease = self.state.lease
+        if self.state.busy is not None and self.now < patience:
+            return
+        revocable = lease is not None and lease.ends > self.now and not lease.wrapped
+        if self.state.policy.revoke_on_exit and revocable and self.state.busy is not Purpose.REVOKE:
+            self._say("info", "revoking the token, as revoke_on_exit says")
+            self._change(busy=Purpose.REVOKE, stopping=self.now + REVOKE_PATIENCE)
+            self.actions.append(Request(Purpose.REVOKE, t.cast(Lease, lease).number))
+            return
+        self._exit(0)
+
+    def _end_lease(self) -> None:
+        lease = self.state.lease
+        if lease is None or lease.ends > self.now:
+            return
+        if not lease.wrapped:
+            self._say("error", "the token has ended, and there is no other one")
+        self._drop()
+        login = self._timer(Purpose.LOGIN)
+        if self.state.busy is not Purpose.LOGIN and (login.due == math.inf or not login.failures):
+            self._set(Purpose.LOGIN, due=self.now)
+
+    def _begin_request(self) -> None:
+        if self.state.busy is not None:
+            return
+        for purpose in (Purpose.RENEW, Purpose.LOGIN, Purpose.CHECK, Purpose.POLL):
+            timer = self._timer(purpose)
+            if self.now >= max(timer.due, timer.last + FLOOR):
+                lease = self.state.lease
+                self._set(purpose, due=math.inf, last=self.now)
+                self._change(busy=purpose)
+                fresh = purpose is Purpose.CHECK and lease is not None and lease.asks is None
+                self.actions.append(Request(purpose, lease.number if lease else 0, fresh))
+                return
+
+    def _begin_sinks(self) -> None:
+        lease = self.state.lease
+        if lease is None or not _shown(lease):
+            return
+        for index, sink in enumerate(self.state.sinks):
+            if not sink.busy and sink.due <= self.now:
+                self._set_sink(index, dataclasses.replace(sink, busy=True))
+                self.actions.append(Put(index, lease.number))
+
+    # --- how a token is looked after
+
+    def _adopt(self, lease: Lease) -> None:
+        """Make ``lease`` the token that the sinks get."""
+        self._change(
+            lease=dataclasses.replace(lease, granted=max(lease.granted, lease.ttl)),
+            doubt=False,
+            sinks=tuple(dataclasses.replace(sink, due=self.now) for sink in self.state.sinks),
+        )
+        for purpose in (Purpose.RENEW, Purpose.CHECK, Purpose.POLL):
+            self._set(purpose, due=math.inf, failures=0, error="")
+        self._plan()
+        if lease.asks is None and self._may_look(lease):
+            self._set(Purpose.CHECK, due=self.now)  # the one moment at which a 403 tells what the token may
+
+    def _plan(self) -> None:
+        """Plan renewal or replacement of the token."""
+        lease = t.cast(Lease, self.state.lease)
+        capped = lease.ttl < lease.granted * CAPPED
+        renewable = lease.renewable and not capped and not lease.num_uses and lease.ttl > 0
+        share = self.luck.uniform(*(RENEW_AT if renewable else REPLACE_AT))
+        due = math.inf if lease.ttl == 0 else lease.since + lease.ttl * share
+        if lease.wrapped:
+            self._set(Purpose.CHECK, due=due)
+            return
+        self._set(Purpose.RENEW, due=due if renewable else math.inf, failures=0, error="")
+        self._set(Purpose.LOGIN, due=math.inf if renewable else due)
+        self._plan_look()
+
+    def _plan_look(self) -> None:
+        lease = self.state.lease
+        due = math.inf
+        if lease is not None and self._may_look(lease):
+            due = self.now + self.state.policy.lookup_interval * self.luck.uniform(*LOOK_SPREAD)
+        if lease is None or not lease.wrapped:
+            self._set(Purpose.CHECK, due=due, failures=0, error="")
+
+    def _may_look(self, lease: Lease) -> bool:
+        allowed = lease.asks is not False and not lease.num_uses and not lease.wrapped
+        return allowed and self.state.policy.lookup_interval > 0
+
+    def _lost(self, lease: Lease) -> None:
+        young = self.now - lease.since < YOUNG and lease.asks is None
+        losses = self.state.losses + 1 if young else 0
+        self._say("warn", "the token is gone (revoked, or unknown to the server): logging in")
+        self._drop()
+        self._change(losses=losses)
+        pause = self.luck.uniform(0, self._bound(losses)) if losses > 1 else 0.0
+        self._set(Purpose.LOGIN, due=self.now + pause)
+
+    def _drop(self) -> None:
+        self._change(lease=None, doubt=False)
+        for purpose in (Purpose.RENEW, Purpose.CHECK):
+            self._set(purpose, due=math.inf, failures=0, error="")
+        self.actions.append(Forget())
+
+    def _pause(self, purpose: Purpose, failure: Failure, permanent: bool) -> float:
+        policy = self.state.policy
+        if permanent:
+            pause = policy.max_backoff * self.luck.uniform(0.5, 1.0)
+        else:
+            pause = self.luck.uniform(policy.min_backoff, self._bound(self._timer(purpose).failures))
+        # On top of what the server asks for, which all its clients were told alike.
+        return max(FLOOR, pause) + (failure.retry_after or 0.0)
+
+    def _bound(self, failures: int) -> float:
+        policy = self.state.policy
+        return min(policy.max_backoff, policy.min_backoff * 2.0 ** min(failures, 60))
+
+    # --- small helpers
+
+    def _timer(self, purpose: Purpose) -> Timer:
+        return self.state.timers[purpose]
+
+    def _set(self, purpose: Purpose, **values: t.Any) -> None:
+        self._change(timers={**self.state.timers, purpose: dataclasses.replace(self._timer(purpose), **values)})
+
+    def _done(self, purpose: Purpose) -> None:
+        self._change(busy=None)
+        self._set(purpose, failures=0, error="", permanent=False)
+
+    def _change(self, **values: t.Any) -> None:
+        self.state = dataclasses.replace(self.state, **values)
+
+    def _sink(self, index: int) -> SinkState | None:
+        return self.state.sinks[index] if index < len(self.state.sinks) else None
+
+    def _set_sink(self, index: int, value: SinkState) -> None:
+        sinks = list(self.state.sinks)
+        sinks[index] = value
+        self._change(sinks=tuple(sinks))
+
+    def _left(self, lease: Lease) -> float | None:
+        return None if lease.ends == math.inf else round(lease.ends - self.now, 1)
+
+    def _say(self, level: str, text: str, **fields: t.Any) -> None:
+        self.actions.append(Say(level, text, fields))
+
+    def _exit(self, code: int) -> None:
+        self._change(exited=True)
+        self.actions.append(Exit(code))
+
+
+_LEARN: dict[type, t.Callable[[_Step, t.Any], None]] = {
+    Started: _Step._started,
+    Tick: _Step._tick,
+    LoggedIn: _Step._logged_in,
+    Renewed: _Step._renewed,
+    Checked: _Step._checked,
+    Polled: _Step._polled,
+    Revoked: _Step._revoked,
+    Failed: _Step._failed,
+    SinkHolds: _Step._sink_holds,
+    SinkFailed: _Step._sink_failed,
+    CheckNow: _Step._check_now,
+    Reloaded: _Step._reloaded,
+    Stop: _Step._stop,
+}
+_FAILED: dict[Purpose, t.Callable[[_Step, Failure, bool], None]] = {
+    Purpose.RENEW: _Step._renewal_failed,
+    Purpose.LOGIN: _Step._login_failed,
+    Purpose.CHECK: _Step._check_failed,
+    Purpose.POLL: _Step._poll_failed,
+    Purpose.REVOKE: _Step._revoke_failed,
+}
