@@ -14,8 +14,7 @@ import pytest
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import Retry, VaultError
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Token
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Standing
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Standing, Token
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Vault
 from tests.live.core import client, log, static, token_of
 from tests.stack.handle import Stack

@@ -34,6 +34,34 @@ import typing as t
 
 from .._auth.errors import Retry
 from .._auth.token import Standing
+from .messages import (
+    Action,
+    Checked,
+    CheckNow,
+    Event,
+    Exit,
+    Failed,
+    Failure,
+    Forget,
+    Keep,
+    Lease,
+    LoggedIn,
+    Policy,
+    Polled,
+    Purpose,
+    Put,
+    Ready,
+    Reloaded,
+    Renewed,
+    Request,
+    Revoked,
+    Say,
+    SinkFailed,
+    SinkHolds,
+    Started,
+    Stop,
+    Tick,
+)
 
 FLOOR = 1.0  # seconds between the beginnings of two requests of one purpose
 RENEW_AT = (0.65, 0.75)  # of the lease
@@ -49,242 +77,6 @@ YOUNG = 60.0  # seconds; a token that is gone before this counts as one of a ser
 STOP_PATIENCE = 1.5  # seconds for a request under way, whose token would be lost
 REVOKE_PATIENCE = 5.0  # seconds
 _SOONER = 2.0  # seconds by which a lookup may differ from the lease without being news
-
-
-class Purpose(enum.Enum):
-    """What a request is for; each has a timer of its own."""
-
-    RENEW = "renew"
-    LOGIN = "login"
-    CHECK = "check"
-    POLL = "poll"  # of AWS credentials; no request to Vault
-    REVOKE = "revoke"
-
-
-@dataclasses.dataclass(frozen=True)
-class Policy:
-    """What the configuration says. Times in seconds; lookup_interval 0 is never. sinks: how many there are.
-
-    poll_interval: how often new AWS keys are looked for while a login waits because of the old ones, 0 for ec2.
-    once: give up at the first error of a login or a sink.
-    """
-
-    sinks: int
-    min_backoff: float = 1.0
-    max_backoff: float = 300.0
-    lookup_interval: float = 300.0
-    poll_interval: float = 60.0
-    exit_on_err: bool = False
-    exit_after_auth: bool = False
-    revoke_on_exit: bool = False
-    once: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Lease:
-    """A token, without itself. number: which one it is, counted by the runner. since, ttl: as ``_auth.token.Token``.
-
-    asks: whether lookup-self works for it, None if that is not known. granted: the longest TTL it was given. wrapped:
-    it is a wrapping token, whose first use ends it.
-    """
-
-    number: int
-    since: float
-    ttl: float
-    renewable: bool
-    num_uses: int = 0
-    asks: bool | None = None
-    granted: float = 0.0
-    wrapped: bool = False
-
-    @property
-    def ends(self) -> float:
-        """When it ends, on the clock of ``now``; infinite without an end."""
-        return math.inf if self.ttl == 0 else self.since + self.ttl
-
-
-@dataclasses.dataclass(frozen=True)
-class Failure:
-    """Why something did not work. text: one line without secrets. denied: HTTP 403. retry_after: seconds, or None.
-
-    credentials: AWS credentials were missing or refused.
-    """
-
-    text: str
-    retry: Retry = Retry.TRANSIENT
-    retry_after: float | None = None
-    denied: bool = False
-    credentials: bool = False
-
-
-# --- events
-
-
-@dataclasses.dataclass(frozen=True)
-class Started:
-    """The agent runs. kept: the token that outlived the last process, if one did."""
-
-    kept: Lease | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Tick:
-    """Time has passed."""
-
-
-@dataclasses.dataclass(frozen=True)
-class LoggedIn:
-    """A login worked."""
-
-    lease: Lease
-
-
-@dataclasses.dataclass(frozen=True)
-class Renewed:
-    """A renewal worked; the lease has the number of the token that was renewed."""
-
-    lease: Lease
-
-
-@dataclasses.dataclass(frozen=True)
-class Checked:
-    """A lookup told of token ``number``; lease: the server's view of it, with LIVE."""
-
-    number: int
-    standing: Standing
-    lease: Lease | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Polled:
-    """AWS credentials were looked for. changed: they are others than the last login used."""
-
-    changed: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class Revoked:
-    """The token was revoked, or the try is over."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Failed:
-    """A request of this purpose failed."""
-
-    purpose: Purpose
-    failure: Failure
-
-
-@dataclasses.dataclass(frozen=True)
-class SinkHolds:
-    """Sink ``sink`` (its index) holds token ``number``. wrote: it had to be written."""
-
-    sink: int
-    number: int
-    wrote: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class SinkFailed:
-    """Sink ``sink`` could not be looked at or written."""
-
-    sink: int
-    text: str
-
-
-@dataclasses.dataclass(frozen=True)
-class CheckNow:
-    """SIGUSR1: somebody wants everything to be looked at now."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Reloaded:
-    """SIGHUP, and the new configuration is in force. same_login: a kept token still fits it."""
-
-    policy: Policy
-    same_login: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class Stop:
-    """SIGTERM or SIGINT."""
-
-
-Event = t.Union[
-    Started,
-    Tick,
-    LoggedIn,
-    Renewed,
-    Checked,
-    Polled,
-    Revoked,
-    Failed,
-    SinkHolds,
-    SinkFailed,
-    CheckNow,
-    Reloaded,
-    Stop,
-]
-
-# --- actions
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """Do this, and report LoggedIn, Renewed, Checked, Polled, Revoked or Failed. number: of the token, 0 without one.
-
-    fresh: the token was just handed out.
-    """
-
-    purpose: Purpose
-    number: int = 0
-    fresh: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Put:
-    """See that sink ``sink`` holds token ``number``, and report SinkHolds or SinkFailed."""
-
-    sink: int
-    number: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Keep:
-    """Put the token where it outlives this process."""
-
-    lease: Lease
-
-
-@dataclasses.dataclass(frozen=True)
-class Forget:
-    """Take it away from there."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Ready:
-    """The first sink holds a token: tell whoever waits for that."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Say:
-    """One line of the log. level: debug, info, warn or error."""
-
-    level: str
-    text: str
-    fields: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass(frozen=True)
-class Exit:
-    """End with this code: 0 fine, 2 a permanent error, 3 a transient one."""
-
-    code: int
-
-
-Action = t.Union[Request, Put, Keep, Forget, Ready, Say, Exit]
-
-# --- the state
 
 
 @dataclasses.dataclass(frozen=True)
