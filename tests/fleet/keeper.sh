@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# shellcheck shell=sh
+# Runs one host: keeper.sh FOLDER CGROUP IMAGE COMMAND..., where COMMAND boots the tree FOLDER/root.
+#
+# Whoever started this holds the other end of standard input. When that is closed, by intent or because its holder was
+# killed, everything in CGROUP ends. Should this script be killed, the host dies with it (pdeathsig).
+set -eu
+folder=$1 cgroup=$2 image=$3
+shift 3
+
+exec 3<&0
+{
+    cat >/dev/null
+    echo 1 >"$cgroup/cgroup.kill"
+} <&3 2>/dev/null &
+exec 3<&- </dev/null
+
+# The mounts are in a namespace of their own and go with it. What the host writes is kept in memory.
+(
+    echo 0 >"$cgroup/cgroup.procs"
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    exec setpriv --pdeathsig KILL unshare --mount --propagation private sh -euc '
+        folder=$1 image=$2
+        shift 2
+        mount -t tmpfs -o mode=755 fleet "$folder"
+        mkdir "$folder/upper" "$folder/work" "$folder/root"
+        mount -t overlay -o "lowerdir=$image,upperdir=$folder/upper,workdir=$folder/work" fleet "$folder/root"
+        mkdir -p /run/systemd/nspawn
+        mount -t tmpfs -o mode=755 fleet /run/systemd/nspawn
+        exec "$@"
+    ' sh "$folder" "$image" "$@"
+) || echo "the host ended with code $?"
