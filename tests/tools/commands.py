@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -28,6 +29,31 @@ def run(command: list[str], directory: Path, environment: Mapping[str, str]) -> 
             except subprocess.TimeoutExpired:
                 process.kill()
             raise
+
+
+@contextlib.contextmanager
+def beside(command: list[str], directory: Path, environment: Mapping[str, str]) -> Iterator[Callable[[], int]]:
+    """Run a command beside what the block does; the yielded function waits for it, prints its output, returns its code.
+
+    A block that ends otherwise ends the command.
+    """
+    with (
+        tempfile.TemporaryFile("w+") as output,
+        subprocess.Popen(
+            command, cwd=directory, env=dict(environment), stdout=output, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+
+        def finish() -> int:
+            code = process.wait()
+            output.seek(0)
+            print(output.read(), end="", flush=True)
+            return code
+
+        try:
+            yield finish
+        finally:
+            process.terminate()
 
 
 def raise_on_termination() -> None:
