@@ -31,7 +31,7 @@ def run(
     """Call ``attempt`` until it returns, or until its error says that trying again is useless.
 
     attempt: gets whether it must start from fresh credentials (after a RESIGN error, allowed once and at once).
-    retries: how many times a TRANSIENT error is tried again; the pause is drawn from 0 to an exponential bound (AWS
+    retries: how many times a TRANSIENT error is tried again (0: nothing is tried again, a RESIGN error neither); the pause is drawn from 0 to an exponential bound (AWS
     Architecture Blog, "Exponential Backoff And Jitter": full jitter), on top of Retry-After if the server sent that.
     deadline: on ``clock``; no pause goes past it. Raises the last error, which then says how often and how long it was
     tried.
@@ -45,7 +45,7 @@ def run(
         try:
             return attempt(resigned)
         except LoginError as e:
-            if e.retry is Retry.RESIGN and not resigned:
+            if e.retry is Retry.RESIGN and retries and not resigned:
                 resigned = True
                 continue
             pause = _pause(e, pauses, uniform)

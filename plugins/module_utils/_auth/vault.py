@@ -145,13 +145,7 @@ class Vault:
         Raises VaultError; one whose path differs may have been planted by somebody who took the real one (Vault docs,
         "Response wrapping", validation).
         """
-        found = self._run(
-            lambda _fresh: self._call(
-                "looking up the wrapping token failed",
-                lambda client: client.adapter.post("/v1/sys/wrapping/lookup", json={"token": wrapping_token}),
-                secrets=(wrapping_token,),
-            )
-        )
+        found = self._lookup_wrapping(wrapping_token)
         made = found.get("data", {}).get("creation_path") if isinstance(found.get("data"), dict) else None
         if made != creation_path:
             raise VaultError(
@@ -162,6 +156,25 @@ class Vault:
         self._begin()
         return self._call(
             "unwrapping failed", lambda client: client.adapter.post("/v1/sys/wrapping/unwrap"), token=wrapping_token
+        )
+
+    def still_wraps(self, wrapping_token: str) -> bool:
+        """Tell whether ``wrapping_token`` has neither been used nor ended. Raises VaultError if nobody can tell."""
+        try:
+            self._lookup_wrapping(wrapping_token)
+        except VaultError as e:
+            if e.status not in (400, 403, 404):
+                raise
+            return False
+        return True
+
+    def _lookup_wrapping(self, wrapping_token: str) -> dict[str, t.Any]:
+        return self._run(
+            lambda _fresh: self._call(
+                "looking up the wrapping token failed",
+                lambda client: client.adapter.post("/v1/sys/wrapping/lookup", json={"token": wrapping_token}),
+                secrets=(wrapping_token,),
+            )
         )
 
     def _lookup_once(self, token: str) -> Token:

@@ -1,0 +1,172 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The command line: ``run``, ``check``, ``status``. Exit codes: 0 fine, 1 configuration, 2 permanent, 3 transient error.
+
+What a command does not need is loaded by the one that does: ``check`` judges a file without an HTTP library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import time
+import typing as t
+
+from .._auth.errors import LoginError, Retry
+from .._auth.version import VERSION
+
+FINE, CONFIGURATION, PERMANENT, TRANSIENT = 0, 1, 2, 3
+_DEFAULT_NAME = "vault-agent"
+# What the service manager told this process is for it alone, not for the programs that it starts.
+_OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "FDSTORE")
+
+
+def main(arguments: t.Sequence[str] | None = None) -> int:
+    """Run one command, and return its exit code. arguments: without the program's name; None for ``sys.argv``."""
+    given = _parser().parse_args(arguments)
+    try:
+        return int(given.command(given))
+    except LoginError as e:
+        print(f"error: {e}", file=sys.stderr)
+        return CONFIGURATION if given.command is not _status else TRANSIENT
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+        return FINE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vaultfleet-agent", description="Keeps a Vault token, had with an AWS identity, fresh in files."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", help="keep the sinks fresh until SIGTERM")
+    run.set_defaults(command=_run)
+    _add_config(run)
+    _add_name(run)
+    run.add_argument("--once", action="store_true", help="write every sink once and end; give up at the first error")
+
+    check = commands.add_parser("check", help="judge the configuration, without a request")
+    check.set_defaults(command=_check)
+    _add_config(check)
+    check.add_argument("--connect", action="store_true", help="also try what the agent needs; nothing is logged in")
+
+    shown = commands.add_parser("status", help="show what a running agent does")
+    shown.set_defaults(command=_status)
+    _add_name(shown)
+    shown.add_argument("--json", action="store_true", help="for programs; times are seconds since the epoch")
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        "-config",
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="JSON as Vault Agent takes it, or a directory of such files; may be repeated",
+    )
+
+
+def _add_name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--name",
+        default=_DEFAULT_NAME,
+        metavar="NAME",
+        help=f"the agent whose runtime directory it is, below /run (default: {_DEFAULT_NAME})",
+    )
+
+
+def _run(given: argparse.Namespace) -> int:
+    from . import config, publish, runner, systemd
+    from .store import Store
+
+    environ = dict(os.environ)
+    for name in _OURS:
+        os.environ.pop(name, None)
+    descriptors = systemd.listen_fds(environ)
+    loaded = config.load(given.config, environ)
+    os.umask(0o077)
+    _no_core_dumps()
+    notifier = systemd.Notifier.from_environ(environ)
+    around = runner.Surroundings(
+        load=lambda: config.load(given.config, environ),
+        environ=environ,
+        notifier=notifier,
+        store=Store.from_fds(notifier, descriptors, systemd.store_limit(environ)),
+        watchdog=systemd.watchdog_interval(environ),
+        runtime=publish.runtime_directory(given.name, environ),
+        once=given.once,
+    )
+    with _pid_file(loaded.pid_file):
+        return runner.run(loaded, around)
+
+
+def _check(given: argparse.Namespace) -> int:
+    from . import config
+    from .runner import check_login
+
+    loaded = config.load(given.config, os.environ)
+    check_login(loaded.login)
+    for notice in loaded.notices:
+        print(f"notice: {notice}", file=sys.stderr)
+    print("the configuration is fine")
+    if not given.connect:
+        return FINE
+    from . import probe
+
+    findings = probe.probe(loaded)
+    for finding in findings:
+        print(finding)
+    if all(finding.fine for finding in findings):
+        return FINE
+    permanent = any(finding.retry is Retry.PERMANENT for finding in findings if not finding.fine)
+    return PERMANENT if permanent else TRANSIENT
+
+
+def _status(given: argparse.Namespace) -> int:
+    from . import publish, status
+
+    seen = publish.read(given.name, os.environ)
+    seen["running"] = publish.is_running(seen)
+    token = seen.get("token")
+    if token and token.get("expires_at") is not None:
+        token["expires_in"] = round(max(0.0, token["expires_at"] - time.time()), 1)
+    if given.json:
+        print(json.dumps(seen, indent=1))
+    else:
+        print(status.report(seen))
+    if not seen["running"]:
+        return TRANSIENT
+    return {"blocked": PERMANENT, "starting": TRANSIENT, "waiting": TRANSIENT}.get(seen["state"], FINE)
+
+
+def _no_core_dumps() -> None:
+    import resource
+
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+@contextlib.contextmanager
+def _pid_file(path: str | None) -> t.Iterator[None]:
+    """Hold our process id in a file, as Vault Agent does: decimal, without a line break."""
+    if path is None:
+        yield
+        return
+    from .._auth import sink
+
+    sink.write(sink.Sink(path, 0o644), str(os.getpid()))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(LoginError):
+            if sink.read(path) == str(os.getpid()):
+                sink.remove(path)
