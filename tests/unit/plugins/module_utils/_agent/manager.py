@@ -69,7 +69,7 @@ class Manager:
 
     def _serve(self) -> None:
         while True:
-            waits_for = [self._stop] if self.deaf.is_set() else [self._stop, self._listener]
+            waits_for: list[int | socket.socket] = [self._stop] if self.deaf.is_set() else [self._stop, self._listener]
             ready, _out, _err = select.select(waits_for, [], [], 0.05)
             if self._stop in ready:
                 return
