@@ -29,6 +29,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 import typing as t
 
 from .._auth import clock
@@ -50,6 +51,7 @@ _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_S
 _MFD_NOEXEC_SEAL = 0x8  # linux/memfd.h; where vm.memfd_noexec is 2 nothing else is allowed
 _LATE_CLOSE = 0.1  # seconds; newer managers close what they refuse in a thread of its own
 _NO_ROOM = f"the service manager has no room (set FileDescriptorStoreMax={NEEDED_SLOTS} in the unit)"
+_NO_MESSAGES = "the service manager takes no messages"
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 # What of the environment tells botocore who it is; the keys of a role or an instance profile change all the time.
 _IDENTITY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN")
@@ -92,7 +94,8 @@ def binding(connection: VaultConnection, config: LoginConfig, environ: Environ) 
 class Store:
     """The records of this service. Without a manager that keeps them, they last as long as this object.
 
-    problems: what was found that should not be there, and why something could not be kept; lines for a person.
+    problems: what was found that should not be there, and why something could not be kept; lines for a person. A login
+    in a thread of its own may use it beside the agent's loop.
     """
 
     def __init__(self, notifier: Notifier, limit: int | None = None) -> None:
@@ -101,6 +104,7 @@ class Store:
         self._notifier = notifier
         self._limit = limit
         self._available: bool | None = None if limit is None else limit > 0
+        self._turn = threading.Lock()
         self._seq = 0
         self._nonces: dict[str, _Record] = {}
         self._token: _Record | None = None
@@ -136,8 +140,12 @@ class Store:
         return store
 
     def available(self, timeout: float = PATIENCE) -> bool:
-        """Whether the manager keeps records. It is asked if neither it nor what it gave back has told already."""
-        return self._probe(timeout) if self._available is None else self._available
+        """Whether the manager keeps records; True also if it may do so, but gives no answer within ``timeout`` seconds.
+
+        It is asked only if neither its environment nor what it gave back has told already.
+        """
+        with self._turn:
+            return (self._probe(timeout) if self._available is None else self._available) is not False
 
     def nonce(self, key: str) -> str | None:
         """Return the nonce of that ``nonce_key``, or None if there is none."""
@@ -149,26 +157,28 @@ class Store:
 
         To be called before the nonce is first sent. Either way ``nonce`` returns it while this process lives.
         """
-        old = self._nonces.get(key)
-        if old is not None and old.sure and old.fields["nonce"] == nonce:
-            return True
-        record, sent = self._hand_over(_NONCE, {"v": 1, "key": key, "nonce": nonce})
-        # The manager does not tell what it refuses. What is sent after the nonce and finds room proves that the nonce
-        # found room too.
-        sure = sent and self._probe(timeout)
-        self._nonces[key] = dataclasses.replace(record, sure=sure)
-        if old is not None and sent:
-            self._notifier.remove(old.name)
-        while len(self._nonces) > _MOST_NONCES:
-            oldest = min(self._nonces, key=lambda other: self._nonces[other].seq)
-            self._notifier.remove(self._nonces.pop(oldest).name)
-        return sure
+        with self._turn:
+            old = self._nonces.get(key)
+            if old is not None and old.sure and old.fields["nonce"] == nonce:
+                return True
+            record, sent = self._hand_over(_NONCE, {"v": 1, "key": key, "nonce": nonce})
+            # The manager does not tell what it refuses. What is sent after the nonce and finds room proves that the
+            # nonce found room too.
+            sure = sent and self._probe(timeout) is True
+            self._nonces[key] = dataclasses.replace(record, sure=sure)
+            if old is not None and sent:
+                self._notifier.remove(old.name)
+            while len(self._nonces) > _MOST_NONCES:
+                oldest = min(self._nonces, key=lambda other: self._nonces[other].seq)
+                self._notifier.remove(self._nonces.pop(oldest).name)
+            return sure
 
     def token(self, binding: str) -> KeptToken | None:
         """Return the token of that ``binding``, or None. One of another login or another boot is dropped."""
-        if self._token is None:
+        record = self._token
+        if record is None:
             return None
-        fields = self._token.fields
+        fields = record.fields
         why = ""
         if fields["binding"] != binding:
             why = "the configuration changed what it is for"
@@ -196,22 +206,24 @@ class Store:
             "asks": lease.asks,
             "granted": lease.granted,
         }
-        old = self._token
-        if self._available is None:
-            self._probe(_TOKEN_PATIENCE)  # a manager without room would complain in its log about each token
-        self._token, sent = self._hand_over(_TOKEN, fields)
-        # An old token in the manager's store is better than none: the server is asked about it before it is trusted.
-        if not sent and old is not None:
-            self._token = dataclasses.replace(self._token, name=old.name)
-        elif old is not None:
-            self._notifier.remove(old.name)
+        with self._turn:
+            old = self._token
+            if self._available is None:
+                self._probe(_TOKEN_PATIENCE)  # a manager without room would complain in its log about each token
+            self._token, sent = self._hand_over(_TOKEN, fields)
+            # An old token in the manager's store is better than none: the server is asked before it is trusted.
+            if not sent and old is not None:
+                self._token = dataclasses.replace(self._token, name=old.name)
+            elif old is not None:
+                self._notifier.remove(old.name)
         return sent
 
     def forget_token(self) -> None:
         """Give up the token."""
-        if self._token is not None:
-            self._notifier.remove(self._token.name)
-        self._token = None
+        with self._turn:
+            if self._token is not None:
+                self._notifier.remove(self._token.name)
+            self._token = None
 
     def _take(self, records: list[_Record], unwanted: set[str]) -> None:
         """Keep the newest of ``records``, and have the others and all that is ``unwanted`` removed."""
@@ -258,20 +270,26 @@ class Store:
         finally:
             os.close(descriptor)
         if not sent:
-            self._problem("the service manager takes no messages")
+            self._problem(_NO_MESSAGES)
         return record, sent
 
-    def _probe(self, timeout: float) -> bool:
-        """Find out whether the manager keeps what it is sent, by the end of a pipe that it drops if it does not."""
+    def _probe(self, timeout: float) -> bool | None:
+        """Find out whether the manager keeps what it is sent, by the end of a pipe that it drops if it does not.
+
+        None: it takes messages, but does not say.
+        """
         ours, theirs = os.pipe()
         try:
             try:
                 sent = self._notifier.store(_PROBE, theirs)
             finally:
                 os.close(theirs)
-            if not sent or not self._notifier.barrier(timeout):
-                self._problem("the service manager does not answer")
+            if not sent:
+                self._problem(_NO_MESSAGES)
                 return False
+            if not self._notifier.barrier(timeout):
+                self._problem("the service manager does not answer")
+                return None
             # A manager that tells of enough room has it: all else was removed at the start.
             roomy = self._limit is not None and self._limit >= NEEDED_SLOTS
             self._available = not hung_up(ours, 0.0 if roomy else _LATE_CLOSE)

@@ -11,6 +11,7 @@ import errno
 import fcntl
 import json
 import os
+import threading
 import time
 import typing as t
 from pathlib import Path
@@ -162,6 +163,7 @@ def test_a_manager_that_hangs(manager: Manager) -> None:
     store = start(manager)
     manager.deaf.set()
     time.sleep(0.1)
+    assert store.available(timeout=0.1)  # for all that is known
     assert not store.put_nonce(KEY, NONCE, timeout=0.1)
     assert store.problems == ["nothing is kept for the next process: the service manager does not answer"]
     manager.deaf.clear()
@@ -189,6 +191,7 @@ def test_a_manager_that_has_gone(tmp_path: Path) -> None:
         store = start(manager)
     assert not store.put_nonce(KEY, NONCE)
     assert not store.put_token("b", kept())
+    assert not store.available()
     assert store.problems[0] == "nothing is kept for the next process: the service manager takes no messages"
 
 
@@ -566,6 +569,19 @@ def test_no_descriptor_is_left(manager: Manager) -> None:
     settle(manager)
     assert sum(1 for _entry in Path("/proc/self/fd").iterdir()) == before
     assert manager.most <= 2 + 1
+
+
+def test_a_login_beside_the_loop(manager: Manager) -> None:
+    """A nonce and a token are kept from two threads at once, and neither disturbs the other."""
+    store = start(manager)
+    loop = threading.Thread(target=store.put_token, args=("b", kept()))
+    loop.start()
+    manager.wait(lambda: "vf-probe" in manager.names())  # which the loop has just sent
+    assert store.put_nonce(KEY, NONCE)
+    loop.join()
+    assert store.problems == []
+    settle(manager)
+    assert sorted(manager.names()) == ["vf-nonce-2", "vf-token-1"]
 
 
 def test_secrets_do_not_show(manager: Manager) -> None:
