@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound
 
 from ._auth import environment
-from ._auth.config import LoginConfig, VaultConnection
+from ._auth.config import LoginConfig, VaultConnection, part_for
 from ._auth.errors import ConfigError
 from ._secret_options import ALIASES
 
@@ -98,19 +97,15 @@ def login_config(params: t.Mapping[str, t.Any]) -> LoginConfig:
                 f"is shorter than {_SHORTEST_SECRET} characters",
                 hint="Ansible would mask those characters inside the token as well; use a longer one",
             )
-    return LoginConfig.from_options(_part(LoginConfig, params))
+    return LoginConfig.from_options(part_for(LoginConfig, params))
 
 
 def vault_connection(params: t.Mapping[str, t.Any]) -> VaultConnection:
     """Judge the connection's part of a module's ``params``. Raises ConfigError."""
-    return VaultConnection.from_options(_part(VaultConnection, params))
+    return VaultConnection.from_options(part_for(VaultConnection, params))
 
 
 def connection_warnings(connection: VaultConnection) -> list[str]:
     """What a user should know about a connection that works but does not protect."""
     switched_off = not connection.validate_certs and environment.validate_certs() is False
     return [environment.warning(connection.url)] if switched_off else []
-
-
-def _part(cls: type[LoginConfig] | type[VaultConnection], params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    return {field.name: params[field.name] for field in dataclasses.fields(cls) if params.get(field.name) is not None}

@@ -10,7 +10,6 @@ Private to this collection.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import difflib
 import hashlib
 import json
@@ -20,7 +19,11 @@ import time
 import typing as t
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock, environment, sink
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig, VaultConnection
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import (
+    LoginConfig,
+    VaultConnection,
+    part_for,
+)
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.durations import parse_duration
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, SinkError, VaultError
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._cleanup import clean_up_after_the_dead
@@ -98,7 +101,7 @@ def _by_login(options: Options, warn: Warn) -> dict[str, t.Any]:
 
 
 def _wish(options: Options) -> Wish:
-    config = LoginConfig.from_options(_part(LoginConfig, options))
+    config = LoginConfig.from_options(part_for(LoginConfig, options))
     if config.wrap_ttl and options["cache"] != "none":
         raise ConfigError("wrap_ttl", "a wrapping token is for one use and cannot be shared", hint="set cache to none")
     if config.wrap_ttl and options["return"] != "login":
@@ -111,7 +114,7 @@ def _wish(options: Options) -> Wish:
         )
     return Wish(
         config=config,
-        connection=VaultConnection.from_options(_part(VaultConnection, options)),
+        connection=VaultConnection.from_options(part_for(VaultConnection, options)),
         min_ttl=parse_duration("min_ttl", options["min_ttl"]),
         check_interval=parse_duration("check_interval", options["check_interval"]),
         patience=parse_duration("cache_timeout", options["cache_timeout"], minimum=1),
@@ -145,7 +148,7 @@ def _from_sink(options: Options, warn: Warn) -> dict[str, t.Any]:
         raise SinkError(f"sink: the token in {path} has ended", hint="log in anew, or see whether its agent runs")
     interval = parse_duration("check_interval", options["check_interval"])
     if options["url"] and interval:
-        connection = VaultConnection.from_options(_part(VaultConnection, options))
+        connection = VaultConnection.from_options(part_for(VaultConnection, options))
         _check_sink(path, token, connection, interval, _store(warn) if options["cache"] == "run" else None)
     return {"auth": {"client_token": token}}
 
@@ -185,7 +188,3 @@ def _recorded_end(path: str, token: str) -> float | None:
         return None
     is_of_token = fingerprint == hashlib.sha256(token.encode()).hexdigest()  # somebody else may have written since
     return float(ends) if is_of_token and isinstance(ends, (int, float)) else None
-
-
-def _part(cls: type[LoginConfig] | type[VaultConnection], options: Options) -> dict[str, t.Any]:
-    return {field.name: options[field.name] for field in dataclasses.fields(cls) if options.get(field.name) is not None}

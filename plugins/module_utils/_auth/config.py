@@ -137,6 +137,11 @@ class VaultConnection:
         return cls(**values)
 
 
+def part_for(cls: type[LoginConfig] | type[VaultConnection], options: Options) -> dict[str, t.Any]:
+    """Of a front end's ``options``, those that ``cls`` judges and that are given."""
+    return {field.name: options[field.name] for field in dataclasses.fields(cls) if options.get(field.name) is not None}
+
+
 def mount_path(value: object) -> str:
     """Return the mount without ``auth/`` and outer slashes; ``auth/aws``, ``/aws/`` and ``aws`` are all ``aws``."""
     path = _word("mount_path", value).strip("/")

@@ -160,10 +160,10 @@ def test_two_playbooks_of_one_run(runs: Runs, stack: Stack) -> None:
 
 def test_renewed_then_replaced(runs: Runs, stack: Stack) -> None:
     arn = f"arn:aws:iam::{stack.env['STACK_ACCOUNT_ID']}:user/client"
-    role = {"auth_type": "iam", "bound_iam_principal_arn": arn, "token_ttl": "5s", "token_max_ttl": "9s"}
+    role = {"auth_type": "iam", "bound_iam_principal_arn": arn, "token_ttl": "10s", "token_max_ttl": "18s"}
     stack.root("POST", "auth/aws/role/brief", role)
     before = stack.logins("aws")
-    wait = {"name": "Wait", "ansible.builtin.command": "sleep 2.7", "changed_when": False, "run_once": True}
+    wait = {"name": "Wait", "ansible.builtin.command": "sleep 5.4", "changed_when": False, "run_once": True}
     tasks = [see(f"at{number}", f"lookup('{NAME}', role='brief')") for number in range(3)]
     try:
         ended = runs.run(
