@@ -5,7 +5,7 @@
 """The service manager: what it told this process at its start, and what this process tells it.
 
 Written out here, as python-systemd is a C extension that hardly any managed host has, and the protocol is small:
-sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3), of systemd 245 and later.
+sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3), of systemd 246 (BARRIER=1) and later.
 """
 
 from __future__ import annotations
