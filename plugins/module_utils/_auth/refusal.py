@@ -31,7 +31,8 @@ def refused(
     text = _said(response, tuple(secrets))
     row = hints.find(status, text, of_login=bool(facts))
     by_status = Retry.TRANSIENT if status in (412, 429, 472, 473) or status >= 500 else Retry.PERMANENT
-    known = _Facts(facts, skew=_skew(response))
+    remark = skew(clock_ahead(response))
+    known = _Facts(facts, skew=remark and f"; {remark}")
     return VaultError(
         what,
         server=f"HTTP {status}: {text}" if text else f"HTTP {status}",
@@ -124,13 +125,17 @@ def _retry_after(response: requests.Response) -> float | None:
     return None if then is None else min(max(0.0, then - time.time()), _LONGEST_RETRY_AFTER)
 
 
-def _skew(response: requests.Response) -> str:
-    """A remark on this host's clock if it is far from the server's, else nothing."""
+def clock_ahead(response: requests.Response) -> float | None:
+    """How many seconds this host's clock is ahead of the server's (RFC 9110, 6.6.1: Date), or None."""
     theirs = _date(response.headers.get("Date", ""))
-    ahead = 0.0 if theirs is None else time.time() - theirs
-    if abs(ahead) < _SKEW_WORTH_TELLING:
+    return None if theirs is None else time.time() - theirs
+
+
+def skew(ahead: float | None) -> str:
+    """A remark on this host's clock, ``clock_ahead``, if it is far from the server's, else nothing."""
+    if ahead is None or abs(ahead) < _SKEW_WORTH_TELLING:
         return ""
-    return f"; this host's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} Vault's"
+    return f"this host's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} Vault's"
 
 
 def _date(value: str) -> float | None:

@@ -63,7 +63,7 @@ class Transport(requests.Session):
     def __init__(self, connection: VaultConnection, front_end: str) -> None:
         super().__init__()
         self.deadline = time.monotonic() + connection.timeout
-        self.trust_env = False  # no .netrc, no REQUESTS_CA_BUNDLE; proxies are looked up in _proxies_for
+        self.trust_env = False  # no .netrc, no REQUESTS_CA_BUNDLE; proxies are looked up in proxies_for
         self.headers = requests.structures.CaseInsensitiveDict(
             {"User-Agent": f"vaultfleet.aws/{VERSION} ({front_end})", "Accept-Encoding": "identity"}
         )
@@ -97,7 +97,7 @@ class Transport(requests.Session):
             timeout=(min(_CONNECT_TIMEOUT, left), left),
             allow_redirects=False,
             stream=True,
-            proxies=self._proxies_for(url),
+            proxies=proxies_for(self._connection, url),
             cert=None,  # hvac puts the environment's here; our context has what the options say
         )
         try:
@@ -117,13 +117,6 @@ class Transport(requests.Session):
         whole.status_code = response.status_code
         whole.headers = response.headers
         return whole
-
-    def _proxies_for(self, url: str) -> dict[str, str]:
-        if _is_link_local(urlsplit(url).hostname or ""):
-            return {}
-        if self._connection.proxies is not None:
-            return dict(self._connection.proxies)
-        return dict(requests.utils.get_environ_proxies(url))
 
     def _redirect(self, response: requests.Response, url: str) -> str:
         """Return the URL that a redirect leads to, if it may be followed with the same method, body and token."""
@@ -149,6 +142,15 @@ class Transport(requests.Session):
                 " by ca_cert or ca_path)",
             )
         return target
+
+
+def proxies_for(connection: VaultConnection, url: str) -> dict[str, str]:
+    """Return the proxies for requests to ``url``, by scheme, as requests takes them; they may hold passwords."""
+    if _is_link_local(urlsplit(url).hostname or ""):
+        return {}
+    if connection.proxies is not None:
+        return dict(connection.proxies)
+    return dict(requests.utils.get_environ_proxies(url))
 
 
 def _tls_settings(connection: VaultConnection) -> dict[str, t.Any]:

@@ -36,6 +36,18 @@ class Login:
     wrapped: Wrapped | None
 
 
+@dataclasses.dataclass(frozen=True)
+class Health:
+    """What a server says of itself. clock_ahead: seconds that this host's clock is ahead of its, or None."""
+
+    initialized: bool
+    sealed: bool
+    standby: bool
+    recovery_secondary: bool
+    version: str
+    clock_ahead: float | None
+
+
 class Vault:
     """One Vault server. No token is kept or read from the environment: each call says which one it uses."""
 
@@ -168,6 +180,31 @@ class Vault:
             return False
         return True
 
+    def health(self) -> Health:
+        """Return how the server is, sealed and standby ones too; nobody has to log in for it. Raises VaultError."""
+        from . import refusal
+
+        what = "Vault's health cannot be read"
+        # Each state has a status of its own, and would seem to be an error (Vault docs, "/sys/health").
+        states = {"standbyok": "true", "perfstandbyok": "true"}
+        states.update({f"{state}code": "299" for state in ("sealed", "uninit", "drsecondary")})
+        response = self._run(
+            lambda _fresh: self._ask(what, lambda client: client.adapter.get("/v1/sys/health", params=states))
+        )
+        answer = _object(response)
+        flags = [answer.get(name) for name in ("initialized", "sealed", "standby")]
+        if not all(isinstance(flag, bool) for flag in flags):
+            raise garbled("has no initialized, sealed and standby")
+        initialized, sealed, standby = (bool(flag) for flag in flags)
+        return Health(
+            initialized,
+            sealed,
+            standby,
+            answer.get("replication_dr_mode") == "secondary",
+            redact(str(answer.get("version", "")))[:40],
+            refusal.clock_ahead(response),
+        )
+
     def _lookup_wrapping(self, wrapping_token: str) -> dict[str, t.Any]:
         return self._run(
             lambda _fresh: self._call(
@@ -206,6 +243,19 @@ class Vault:
         empty: bool = False,
     ) -> dict[str, t.Any]:
         """One request through hvac; its JSON object, or {} where an ``empty`` answer is fine. Raises VaultError."""
+        response = self._ask(what, send, token=token, facts=facts, secrets=secrets)
+        return {} if empty and not response.content else _object(response)
+
+    def _ask(
+        self,
+        what: str,
+        send: t.Callable[[hvac.Client], t.Any],
+        *,
+        token: str = "",
+        facts: t.Mapping[str, str] | None = None,
+        secrets: t.Iterable[str | None] = (),
+    ) -> requests.Response:
+        """One request through hvac; the answer, which is none of refusal. Raises VaultError."""
         client = hvac.Client(
             url=self.connection.url,
             token=token,  # "" keeps hvac from reading VAULT_TOKEN and ~/.vault-token
@@ -215,7 +265,7 @@ class Vault:
             adapter=_Adapter,
         )
         try:
-            response = send(client)
+            response: requests.Response = send(client)
         except VaultError as e:
             e.what = f"{what}: {e.what}"
             raise
@@ -227,17 +277,18 @@ class Vault:
             from . import refusal
 
             raise refusal.refused(what, response, facts or {}, (token, *secrets))
-        if empty and not response.content:
-            return {}
-        try:
-            answer = json.loads(response.content)
-        except (ValueError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict):
-            raise garbled(
-                f"is not a JSON object ({redact(response.headers.get('Content-Type', 'no content type'))[:80]})"
-            )
-        return answer
+        return response
+
+
+def _object(response: requests.Response) -> dict[str, t.Any]:
+    """The JSON object in an answer. Raises VaultError."""
+    try:
+        answer = json.loads(response.content)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise garbled(f"is not a JSON object ({redact(response.headers.get('Content-Type', 'no content type'))[:80]})")
+    return answer
 
 
 class _Adapter(hvac.adapters.RawAdapter):

@@ -19,7 +19,6 @@ import urllib3.connection
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import transport
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.cutoff import Cutoff
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import Retry, VaultError
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.transport import Transport
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Login
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.version import VERSION
 from ansible_collections.vaultfleet.aws.tests.unit.support import certificates
@@ -211,10 +210,9 @@ def test_proxy_option(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("host", ["169.254.169.254", "[fe80::1]"])
 def test_link_local_never_through_a_proxy(host: str) -> None:
     """Whatever the option says."""
-    made = Transport(connection(f"http://{host}:8200", proxies="http://127.0.0.1:9"), "unit tests")
-    assert made._proxies_for(f"http://{host}:8200/v1/x") == {}
-    assert made._proxies_for("http://vault.test/v1/x")["http"] == "http://127.0.0.1:9"
-    made.close()
+    given = connection(f"http://{host}:8200", proxies="http://127.0.0.1:9")
+    assert transport.proxies_for(given, f"http://{host}:8200/v1/x") == {}
+    assert transport.proxies_for(given, "http://vault.test/v1/x")["http"] == "http://127.0.0.1:9"
 
 
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket .closed.")

@@ -16,8 +16,7 @@ import pytest
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import vault as vault_module
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import Retry, VaultError
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.request import LoginRequest
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Token
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Standing
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Standing, Token
 from ansible_collections.vaultfleet.aws.tests.unit.support.vaults import (
     AUTH,
     LOGIN,
@@ -292,6 +291,52 @@ def test_clock_skew(drift: int) -> None:
         assert re.search(rf"; this host's clock is (599|600|601) s {words} Vault's", error.hint)
     else:
         assert "Vault's" not in error.hint
+
+
+HEALTHY = {"initialized": True, "sealed": False, "standby": False, "version": "2.7.2"}
+
+
+def test_health() -> None:
+    """One request without a token, to which each state is an answer and no error; the clock is that of the Date."""
+    date = email.utils.formatdate(time.time() - 600, usegmt=True)
+    with Web(Reply(299, {**HEALTHY, "sealed": True}, {"Date": date})) as web, plain_vault_at(web.url) as vault:
+        found = vault.health()
+    assert (found.initialized, found.sealed, found.standby, found.recovery_secondary) == (True, True, False, False)
+    assert found.version == "2.7.2"
+    assert found.clock_ahead == pytest.approx(600, abs=3)
+    (seen,) = web.seen
+    assert seen.method == "GET"
+    path, _mark, asked = seen.path.partition("?")
+    assert path == "/v1/sys/health"
+    assert set(asked.split("&")) == {
+        "standbyok=true", "perfstandbyok=true", "sealedcode=299", "uninitcode=299", "drsecondarycode=299"
+    }  # fmt: skip
+    assert "x-vault-token" not in seen.headers
+
+
+def test_health_of_a_recovery_secondary() -> None:
+    """Told by its replication mode; a server without a Date tells nothing of its clock."""
+    with Web(Reply(299, {**HEALTHY, "replication_dr_mode": "secondary"})) as web, plain_vault_at(web.url) as vault:
+        found = vault.health()
+    assert found.recovery_secondary
+    assert found.clock_ahead is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (Reply(body=b"<html>portal</html>", headers={"Content-Type": "text/html"}), r"not a JSON object \(text/html\)"),
+        (Reply(body={"status": "UP"}), "has no initialized"),
+        (Reply(body={**HEALTHY, "sealed": "no"}), "has no initialized"),
+        (Reply(503, b"<h1>Service Unavailable</h1>", {"Content-Type": "text/html"}), "HTTP 503.*what answered is not"),
+        (errors("permission denied", status=403), "health cannot be read: HTTP 403: permission denied"),
+    ],
+)
+def test_health_of_something_else(reply: Reply, message: str) -> None:
+    """What is not Vault is said to be none."""
+    with Web(reply) as web, plain_vault_at(web.url, retries=0) as vault, pytest.raises(VaultError) as caught:
+        vault.health()
+    assert re.search(message, str(caught.value))
 
 
 def test_lookup_and_renew() -> None:
