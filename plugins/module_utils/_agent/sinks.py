@@ -82,6 +82,14 @@ class TokenFile:
             self._stamp, self._text = stamp, text
         return True
 
+    def check(self) -> None:
+        """Find out whether ``put`` would work; the file stays as it is. Raises SinkError, which says what to do."""
+        try:
+            files.check_writable(self.sink)
+        except SinkError as e:
+            _explain(e)
+            raise
+
     def remove(self) -> bool:
         """Remove the file; False if there was none. Raises SinkError."""
         self._stamp, self._text, self._owner = (), None, None
