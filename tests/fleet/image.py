@@ -71,6 +71,7 @@ def _build(release: Release, folder: Path) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        umask=0o022,  # users of the host read it
     )
     if done.returncode != 0:
         raise FleetError(

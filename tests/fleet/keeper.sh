@@ -6,7 +6,8 @@
 # Runs one host: keeper.sh FOLDER CGROUP IMAGE COMMAND..., where COMMAND boots the tree FOLDER/root.
 #
 # Whoever started this holds the other end of standard input. When that is closed, by intent or because its holder was
-# killed, everything in CGROUP ends. Should this script be killed, the host dies with it (pdeathsig).
+# killed, everything in CGROUP ends. Should this script be killed, the host dies with it: the death signal ends the first
+# process of a namespace, and the kernel then ends the others in it.
 set -eu
 folder=$1 cgroup=$2 image=$3
 shift 3
@@ -22,7 +23,7 @@ exec 3<&- </dev/null
 (
     echo 0 >"$cgroup/cgroup.procs"
     # shellcheck disable=SC2016 # expanded by the inner shell
-    exec setpriv --pdeathsig KILL unshare --mount --propagation private sh -euc '
+    exec setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc sh -euc '
         folder=$1 image=$2
         shift 2
         mount -t tmpfs -o mode=755 fleet "$folder"
@@ -33,3 +34,11 @@ exec 3<&- </dev/null
         exec "$@"
     ' sh "$folder" "$image" "$@"
 ) || echo "the host ended with code $?"
+
+# Folders of a control group are busy until the last process in them has gone.
+patience=100
+while [ -d "$cgroup" ] && [ "$patience" -gt 0 ]; do
+    find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.05
+    patience=$((patience - 1))
+done
+rm -rf "$folder"

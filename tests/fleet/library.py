@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The agent's code, and the packages that it imports, on a host; all compiled for the host's Python."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.stack.cache import cache_root, cached, digest
+
+from .errors import FleetError
+from .host import Bind, Host
+from .image import ensure_image
+from .progress import step
+from .releases import Release, find_release
+
+PROJECT = Path(__file__).parents[2]
+# botocore and hvac, with all that they import. Their pure Python forms, so that no compiler has a say.
+PACKAGES = (
+    "botocore",
+    "certifi",
+    "charset-normalizer",
+    "hvac",
+    "idna",
+    "jmespath",
+    "python-dateutil",
+    "requests",
+    "six",
+    "urllib3",
+)
+BASE = "/opt/vaultfleet-test"
+LIBRARY = f"{BASE}/library"
+CODE = f"{BASE}/code"
+SOURCE = f"{BASE}/source"
+UTILS = "ansible_collections/vaultfleet/aws/plugins/module_utils"
+# With this, `python3 -m ansible_collections.vaultfleet.aws.plugins.module_utils._agent` runs on the host.
+PYTHONPATH = f"{CODE}:{LIBRARY}"
+
+# The host's own Python compiles, in a namespace of ours: hosts see the packages read-only, and would compile each time.
+COMPILE = 'mount --bind "$1" "$2/mnt" && exec chroot "$2" python3 -m compileall -q -s /mnt -p "$3" /mnt'
+
+
+def binds(release: str = "trixie") -> tuple[Bind, ...]:
+    """What ``booted`` has to show to a host of this release, for ``install``. Raises FleetError."""
+    return Bind(_library(find_release(release)), LIBRARY), Bind(PROJECT / "plugins" / "module_utils", SOURCE)
+
+
+def install(host: Host) -> None:
+    """Put the project's module_utils as they are now onto a host that was booted with ``binds``, and compile them."""
+    place = f"{CODE}/{UTILS}"
+    copy = 'mkdir -p "$2" && cp -r "$1/." "$2" && find "$2" -name __pycache__ -prune -exec rm -r {} +'
+    host.run(["sh", "-euc", copy, "sh", SOURCE, place])
+    host.run(["python3", "-m", "compileall", "-q", place])
+
+
+def _library(release: Release) -> Path:
+    lock = _needed((PROJECT / "tests" / "requirements" / release.lock).read_text(encoding="utf-8"))
+    image = ensure_image(release.name)
+    place = f"fleet-library-{release.name}-{digest(lock, image.name, COMPILE, LIBRARY)}"
+    if (cache_root() / f"{place}.ok").exists():
+        return cache_root() / place
+    with step(f"Debian {release.name}: packages for Python {release.python}, once, in the cache"):
+        return cached(place, lambda folder: _build(release, lock, image, folder))
+
+
+def _needed(lock: str) -> str:
+    """The part of a lock that is about PACKAGES."""
+    blocks = re.findall(r"^\S+==[^\n]*(?:\n +[^\n]*)*", lock, re.MULTILINE)
+    found = {block.partition("==")[0]: block for block in blocks}
+    missing = [name for name in PACKAGES if name not in found]
+    if missing:
+        raise FleetError(f"the lock for the host's Python does not hold {', '.join(missing)}")
+    return "".join(f"{found[name]}\n" for name in PACKAGES)
+
+
+def _build(release: Release, lock: str, image: Path, folder: Path) -> None:
+    folder.chmod(0o755)
+    wanted = folder.with_name("requirements.txt")
+    wanted.write_text(lock, encoding="utf-8")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-input"]
+    pip += ["--no-deps", "--no-compile", "--require-hashes", "--only-binary", ":all:", "--implementation", "py"]
+    pip += ["--python-version", release.python, "--abi", "none", "--platform", "any"]
+    _run(
+        [*pip, "--target", str(folder), "--requirement", str(wanted)], "install packages (is the package index there?)"
+    )
+    alone = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", COMPILE, "sh"]
+    _run([*alone, str(folder), str(image), LIBRARY], "compile packages with the host's Python")
+
+
+def _run(command: list[str], what: str) -> None:
+    done = subprocess.run(
+        ["setpriv", "--pdeathsig", "KILL", *command],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        umask=0o022,  # users of the host read it
+    )
+    if done.returncode != 0:
+        raise FleetError(f"could not {what}:\n{done.stdout.strip()[-2000:]}")
