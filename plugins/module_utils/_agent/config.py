@@ -1,0 +1,410 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The agent's configuration: Vault Agent's JSON, judged strictly, all mistakes at once. ``load`` is the way in.
+
+No requests are made; the files and directories that the configuration names are looked at.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from .._auth.config import LoginConfig, VaultConnection
+from .._auth.durations import parse_duration
+from .._auth.environment import warning
+from .._auth.errors import ConfigError
+from .._auth.sink import Sink
+from . import environment, keys, shapes
+from .files import Document, read_all
+from .keys import Block
+from .problems import ConfigErrors, Problem, judge
+
+__all__ = ["AgentConfig", "ConfigErrors", "Problem", "load"]
+
+_DEFAULT_URL = "https://127.0.0.1:8200"  # Vault Agent's
+_OF_METHOD = ("mount_path", "wrap_ttl")  # options of the login that stand in the method, not in its config
+_SECRETS = ("secret_key", "session_token", "nonce")
+_LEVELS = {
+    **{name: name for name in ("trace", "debug", "info", "warn", "error")},
+    "notice": "info",
+    "warning": "warn",
+    "err": "error",  # Vault's other names
+}
+_FORMATS = ("standard", "json")
+
+
+@dataclasses.dataclass(frozen=True)
+class AgentConfig:
+    """All that the agent is told, by Vault Agent's names; ``load`` makes it.
+
+    min_backoff, max_backoff, lookup_interval, credential_poll_interval: seconds; a lookup_interval of 0 means never.
+    connection: without retries of its own, since the lifecycle decides when to try again. notices: what the user should
+    be told, one line each.
+    """
+
+    login: LoginConfig
+    connection: VaultConnection
+    sinks: tuple[Sink, ...]
+    min_backoff: int = 1
+    max_backoff: int = 300
+    exit_on_err: bool = False
+    exit_after_auth: bool = False
+    lookup_interval: int = 300
+    credential_poll_interval: int = 60
+    revoke_on_exit: bool = False
+    pid_file: str | None = None
+    metrics_file: str | None = None
+    log_level: str = "info"
+    log_format: str = "standard"
+    notices: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass
+class _Findings:
+    """What is gathered on the way through the files."""
+
+    problems: list[Problem] = dataclasses.field(default_factory=list)
+    notices: list[str] = dataclasses.field(default_factory=list)
+
+    def problem(self, block: Block, name: str, text: str, hint: str) -> None:
+        self.problems.append(Problem(block.file, block.at(name), text, hint))
+
+
+def load(paths: t.Sequence[str], environ: t.Mapping[str, str]) -> AgentConfig:
+    """Read and judge the configuration in ``paths`` (files, or directories of ``*.json``), the later over the earlier.
+
+    ``environ`` fills what the files leave open of the connection. Raises ConfigErrors, which has all problems.
+    """
+    findings = _Findings()
+    if not paths:
+        findings.problems.append(Problem("", "", "no configuration is given", "name a file with --config"))
+    documents = read_all(paths, findings.problems)
+    whole = not findings.problems  # else a block that seems missing may stand in what could not be read
+    top = _merge(documents, findings)
+    settings = _top_settings(top, findings)
+    vault = shapes.only(top["vault"], "vault", findings.problems) if "vault" in top else None
+    auto_auth = shapes.only(top["auto_auth"], "auto_auth", findings.problems) if "auto_auth" in top else None
+    if auto_auth is None and whole:
+        files = ", ".join(document.file for document in documents)
+        hint = "give it a method and a sink"
+        findings.problems.append(Problem(files, "auto_auth", "is missing", hint))
+    sinks: tuple[Sink, ...] = ()
+    login = method = None
+    if auto_auth:
+        auto_auth = keys.served(auto_auth, keys.AUTO_AUTH, findings.problems)
+        method = _method(auto_auth, findings)
+        if method:
+            login = _login(method, settings, findings)
+    connection = _connection(vault, method, environ, findings)
+    if auto_auth:
+        settings.update(_auto_auth_settings(auto_auth, findings))
+        sinks = _sinks(auto_auth, method, [settings.get("pid_file"), settings.get("metrics_file")], findings)
+        _tell_of_shared_secrets(documents, method, findings)
+    if findings.problems or login is None or connection is None:
+        raise ConfigErrors(findings.problems)
+    return AgentConfig(login=login, connection=connection, sinks=sinks, notices=tuple(findings.notices), **settings)
+
+
+def _merge(documents: t.Sequence[Document], findings: _Findings) -> dict[str, Block]:
+    """Key -> the top of the file that it is taken from: the last one, but a true exit_after_auth stays."""
+    merged: dict[str, Block] = {}
+    for document in documents:
+        top = keys.served(Block(document.file, "", document.values), keys.TOP, findings.problems)
+        for name in top.values:
+            earlier = merged.get(name)
+            if earlier and name == "exit_after_auth":
+                if earlier.values[name]:
+                    continue
+            elif earlier:
+                findings.notices.append(f"{name} in {top.file} replaces the whole of {name} in {earlier.file}")
+            merged[name] = top
+    return merged
+
+
+def _top_settings(top: t.Mapping[str, Block], findings: _Findings) -> dict[str, t.Any]:
+    settings: dict[str, t.Any] = {}
+    if "exit_after_auth" in top:
+        settings["exit_after_auth"] = top["exit_after_auth"].values["exit_after_auth"]
+    if "pid_file" in top:
+        settings["pid_file"] = _file(top["pid_file"], "pid_file", findings)
+    if "log_level" in top:
+        level = top["log_level"].values["log_level"]
+        if level.lower() not in _LEVELS:
+            hint = "use trace, debug, info, warn or error"
+            findings.problem(top["log_level"], "log_level", f"{level[:40]!r} is not a level", hint)
+        settings["log_level"] = _LEVELS.get(level.lower())
+    if "log_format" in top:
+        name = top["log_format"].values["log_format"]
+        if name.lower() not in _FORMATS:
+            hint = "use standard or json"
+            findings.problem(top["log_format"], "log_format", f"{name[:40]!r} is not a format", hint)
+        settings["log_format"] = name.lower()
+    return settings
+
+
+def _auto_auth_settings(auto_auth: Block, findings: _Findings) -> dict[str, t.Any]:
+    settings = {name: auto_auth.values[name] for name in ("revoke_on_exit",) if name in auto_auth.values}
+    if "lookup_interval" in auto_auth.values:
+        settings["lookup_interval"] = _duration(auto_auth, "lookup_interval", 0, findings)
+    if "metrics_file" in auto_auth.values:
+        settings["metrics_file"] = _file(auto_auth, "metrics_file", findings)
+    return settings
+
+
+def _method(auto_auth: Block, findings: _Findings) -> Block | None:
+    """The one method, if it is ours."""
+    found = shapes.typed(auto_auth, "method", keys.METHOD, findings.problems)
+    if not found and not _blamed(auto_auth, "method", findings):
+        findings.problem(auto_auth, "method", "is missing", "give one method, of type aws")
+    if len(found) > 1:
+        findings.problem(auto_auth, "method", "is given more than once", "keep one method")
+    if len(found) != 1:
+        return None
+    kind = found[0].values.get("type")
+    if isinstance(kind, str) and kind.lower() != "aws":
+        findings.problem(found[0], "type", f"{kind[:40]!r} is not served by this agent", "use aws, the one it serves")
+        return None
+    method = keys.served(found[0], keys.METHOD, findings.problems)
+    if kind is None and not _blamed(method, "type", findings):
+        findings.problem(method, "type", "is missing", "set it to aws")
+    return method
+
+
+def _login(method: Block, settings: dict[str, t.Any], findings: _Findings) -> LoginConfig | None:
+    """Judge the method; its timing goes into ``settings``."""
+    for name in ("min_backoff", "max_backoff"):
+        if name in method.values:
+            settings[name] = _duration(method, name, 1, findings)
+    _judge_backoff(method, settings, findings)
+    if "exit_on_err" in method.values:
+        settings["exit_on_err"] = method.values["exit_on_err"]
+    options = {name: method.values[name] for name in _OF_METHOD if name in method.values}
+    if options.get("wrap_ttl") in (0, "0", "0s"):
+        del options["wrap_ttl"]  # Vault Agent's way to say that nothing is wrapped
+    config = shapes.only(method, "config", findings.problems)
+    if config is None:
+        if not _blamed(method, "config", findings):
+            findings.problem(method, "config", "is missing", "give it type and role")
+        return None
+    blamed = len(findings.problems)
+    config = keys.served(config, keys.AWS, findings.problems)
+    options.update(config.values)
+    if "credential_poll_interval" in options:
+        settings["credential_poll_interval"] = _duration(config, "credential_poll_interval", 1, findings)
+        if options.pop("credential_poll_interval") and options.get("type") == "ec2":
+            hint = "remove it, or set type to iam"
+            findings.problem(config, "credential_poll_interval", "is for type iam, but type is ec2", hint)
+    if options.get("region") == "":
+        options["region"] = "auto"  # what Vault Agent takes it for
+    # What was taken out as ill-typed is not missing.
+    taken_out = {problem.key for problem in findings.problems[blamed:]}
+    left_out = [name for name in keys.AWS.kinds if config.at(name) in taken_out and name not in options]
+
+    def report(option: str, text: str, hint: str) -> None:
+        findings.problem(method if option in _OF_METHOD else config, option, text, hint)
+
+    return judge(LoginConfig.from_options, options, report, stand_ins={"role": "any"}, left_out=left_out)
+
+
+def _judge_backoff(method: Block, settings: t.Mapping[str, t.Any], findings: _Findings) -> None:
+    least, most = settings.get("min_backoff", 1), settings.get("max_backoff", 300)
+    if least is None or most is None or least <= most:
+        return
+    default = "" if "max_backoff" in settings else ", the default"
+    findings.problem(
+        method,
+        "min_backoff",
+        f"{least} s is more than max_backoff, {most} s{default}",
+        "raise max_backoff to at least it",
+    )
+
+
+def _connection(
+    vault: Block | None, method: Block | None, environ: t.Mapping[str, str], findings: _Findings
+) -> VaultConnection | None:
+    options: dict[str, t.Any] = {"url": _DEFAULT_URL}
+    places: dict[str, tuple[str, str]] = {}  # option -> file and key
+    blamed = len(findings.problems)
+    for option, (variable, value) in environment.connection(environ).items():
+        options[option], places[option] = value, ("environment", variable)
+    for option, block, name, value in _connection_of_files(vault, method, findings):
+        if option in places and options[option] != value and places[option][0] == "environment":
+            ignored = places[option][1]
+            findings.notices.append(f"{block.at(name)} in {block.file} is used; {ignored} of the environment is not")
+        options[option], places[option] = value, (block.file, block.at(name))
+
+    def report(option: str, text: str, hint: str) -> None:
+        file, key = places[option]
+        findings.problems.append(Problem(file, key, text, hint))
+
+    options["retries"] = 0
+    taken_out = {problem.key for problem in findings.problems[blamed:]}
+    left_out = [name for name in keys.VAULT.kinds if vault and vault.at(name) in taken_out and name not in options]
+    stand_ins = {"url": _DEFAULT_URL}
+    connection = judge(VaultConnection.from_options, options, report, stand_ins=stand_ins, left_out=left_out)
+    if connection and not connection.validate_certs and places["validate_certs"][0] == "environment":
+        findings.notices.append(warning(connection.url))
+    return connection
+
+
+def _connection_of_files(
+    vault: Block | None, method: Block | None, findings: _Findings
+) -> t.Iterator[tuple[str, Block, str, t.Any]]:
+    """Each option of the connection that the files set, with the block and the key where it stands."""
+    namespace = ""
+    if vault:
+        vault = keys.served(vault, keys.VAULT, findings.problems)
+        _judge_retry(vault, findings)
+        renamed = {"address": "url", "tls_skip_verify": "validate_certs"}
+        for name, value in vault.values.items():
+            if name == "namespace":
+                namespace = value.strip("/")
+            if name == "tls_skip_verify":
+                skip = _flag(vault, name, findings)
+                if skip is not None:
+                    yield "validate_certs", vault, name, not skip
+            elif name != "retry":
+                yield renamed.get(name, name), vault, name, value
+    if method and "namespace" in method.values:
+        own = method.values["namespace"].strip("/")
+        if namespace and own != namespace:
+            hint = "give one of them, or both the same: one login serves one namespace"
+            findings.problem(method, "namespace", "is not that of vault.namespace", hint)
+        yield "namespace", method, "namespace", method.values["namespace"]
+
+
+def _judge_retry(vault: Block, findings: _Findings) -> None:
+    retry = shapes.only(vault, "retry", findings.problems)
+    if retry is None:
+        return
+    retry = keys.served(retry, keys.RETRY, findings.problems)
+    number = retry.values.get("num_retries", 0)
+    if not -1 <= number <= 1000:
+        findings.problem(retry, "num_retries", f"{number} is not a number of retries"[:80], "give -1 (none) or more")
+    place = f"{vault.at('retry')} in {vault.file}"
+    findings.notices.append(f"{place} has no effect on logins and renewals: min_backoff and max_backoff time them")
+
+
+def _sinks(
+    auto_auth: Block, method: Block | None, others: t.Sequence[str | None], findings: _Findings
+) -> tuple[Sink, ...]:
+    blocks = shapes.sinks(auto_auth, findings.problems)
+    if not blocks and not _blamed(auto_auth, "sink", findings):
+        findings.problem(auto_auth, "sink", "is missing", "give at least one, of type file")
+    if method and len(blocks) > 1 and method.values.get("wrap_ttl") not in (None, 0, "0", "0s"):
+        hint = "keep one sink, or remove wrap_ttl: a wrapped token can be unwrapped once"
+        findings.problem(method, "wrap_ttl", f"is given with {len(blocks)} sinks", hint)
+    taken = {path for path in others if path}
+    sinks = []
+    for block in blocks:
+        sink = _sink(block, findings)
+        if sink and sink.path in taken:
+            findings.problem(
+                block, "config.path", f"{sink.path} is written for another purpose", "give each its own file"
+            )
+        if sink:
+            taken.add(sink.path)
+            sinks.append(sink)
+    return tuple(sinks)
+
+
+def _sink(block: Block, findings: _Findings) -> Sink | None:
+    kind = block.values.get("type")
+    if isinstance(kind, str) and kind.lower() != "file":
+        findings.problem(block, "type", f"{kind[:40]!r} is not served by this agent", "use file, the one it serves")
+        return None
+    blamed = len(findings.problems)
+    block = keys.served(block, keys.SINK, findings.problems)
+    if kind is None and len(findings.problems) == blamed:
+        findings.problem(block, "type", "is missing", "set it to file")
+    config = shapes.only(block, "config", findings.problems)
+    if config is None:
+        if not _blamed(block, "config", findings):
+            findings.problem(block, "config", "is missing", "give it the path of the token file")
+        return None
+    blamed = len(findings.problems)
+    config = keys.served(config, keys.FILE, findings.problems)
+    options = {name: config.values[name] for name in ("path", "mode") if name in config.values}
+    names = {"path": "path", "mode": "mode"}  # option -> key
+    for option, alias in (("owner", "uid"), ("group", "gid")):
+        if option in config.values and alias in config.values:
+            findings.problem(config, alias, f"is given together with {option}", "keep one of them")
+        for name in (option, alias):
+            if config.values.get(name) not in (None, -1, "-1"):  # OpenBao's word for "leave it"
+                options[option], names[option] = config.values[name], name
+    if len(findings.problems) > blamed and "path" not in options:
+        return None
+
+    def report(option: str, text: str, hint: str) -> None:
+        if option == "mode" and isinstance(options["mode"], int):
+            hint = _decimal_hint(options["mode"])
+        findings.problem(config, names[option], text, hint)
+
+    return judge(lambda given: Sink.from_options("sink", given), options, report)
+
+
+def _decimal_hint(mode: int) -> str:
+    """People write 640 for 0640, but a number in JSON is decimal, and 640 is 01200."""
+    digits = str(mode)[:20]
+    if len(digits) == 3 and not set(digits) - set("01234567"):
+        return f'numbers in JSON are decimal: write {int(digits, 8)} or "0{digits}"'
+    return 'numbers in JSON are decimal: write 416 or "0640", 384 or "0600"'
+
+
+def _file(block: Block, name: str, findings: _Findings) -> str | None:
+    """A file that the agent will write."""
+    path: str = block.values[name]
+    if not os.path.isabs(path) or path.endswith("/") or not path.isprintable():
+        findings.problem(block, name, f"{path[:80]!r} is not an absolute path of a file", "start it with /")
+        return None
+    path = os.path.normpath(path)
+    if not os.path.isdir(os.path.dirname(path)):
+        findings.problem(block, name, f"there is no directory {os.path.dirname(path)[:200]}", "create it first")
+        return None
+    if os.path.isdir(path):
+        findings.problem(block, name, f"{path[:200]} is a directory", "give the path of a file")
+        return None
+    return path
+
+
+def _duration(block: Block, name: str, minimum: int, findings: _Findings) -> int | None:
+    try:
+        return parse_duration(name, block.values[name], minimum=minimum)
+    except ConfigError as e:
+        findings.problem(block, name, e.what[len(name) + 2 :], e.hint)
+        return None
+
+
+def _flag(block: Block, name: str, findings: _Findings) -> bool | None:
+    """A boolean, or a string as Vault Agent takes it (Go's strconv.ParseBool)."""
+    value = block.values[name]
+    if isinstance(value, bool):
+        return value
+    if value in ("1", "t", "T", "true", "TRUE", "True"):
+        return True
+    if value in ("0", "f", "F", "false", "FALSE", "False"):
+        return False
+    findings.problem(block, name, f"{value[:40]!r} is not a boolean", "use true or false")
+    return None
+
+
+def _blamed(block: Block, name: str, findings: _Findings) -> bool:
+    """Whether something below a key is known to be wrong, so that it is not missing as well."""
+    key = block.at(name)
+    return any(problem.file == block.file and problem.key.startswith(key) for problem in findings.problems)
+
+
+def _tell_of_shared_secrets(documents: t.Sequence[Document], method: Block | None, findings: _Findings) -> None:
+    config = shapes.only(method, "config", []) if method else None
+    for document in documents:
+        if config and document.file == config.file and document.shared:
+            for name in _SECRETS:
+                if name in config.values:
+                    findings.notices.append(
+                        f"{config.file} holds {name}, and others can read the file (mode {document.mode:04o}):"
+                        " take their access away with chmod 0600"
+                    )
