@@ -105,10 +105,12 @@ def poll(config: LoginConfig, vault: Vault, keys: str | None) -> Outcome:
 def revoke(held: Held) -> Outcome:
     """Revoke the token."""
     try:
-        held.vault.revoke_self(held.token.client_token)
+        if held.vault.revoke_self(held.token.client_token):
+            return Outcome(Revoked())
     except VaultError as e:
         return Outcome(Failed(Purpose.REVOKE, _failure(e)))
-    return Outcome(Revoked())
+    text = "the server refuses (it is gone already, a batch token, or its policies forbid revoke-self)"
+    return Outcome(Failed(Purpose.REVOKE, Failure(text, Retry.PERMANENT)))
 
 
 def _held(login: Login, vault: Vault, number: int, since: float) -> Held:

@@ -12,10 +12,11 @@ The rules, in short:
 
 - A token is renewed at about 70 % of its lease. One that cannot be renewed (batch, not renewable, at its maximum TTL,
   of limited use) is replaced by a login at about 75 %. One without an end is only looked after.
-- While renewals fail they go on until the token really ends; from about 85 % of the lease a login is tried beside them.
-- A failed login is tried again after a pause with full jitter from ``min_backoff`` to an exponential bound of at most
-  ``max_backoff``, on top of Retry-After. A permanent error waits about ``max_backoff`` at once, a refused signature is
-  made anew once. New AWS keys are looked for meanwhile, and end the wait.
+- While renewals fail they go on until the token really ends; from about 85 % of the lease a login is tried beside them,
+  each right after one more renewal, if that failed too.
+- A failed login is tried again after a pause with full jitter from ``min_backoff`` to an exponential bound, in the end
+  after 75 to 100 % of ``max_backoff``, on top of Retry-After. A permanent error waits about ``max_backoff`` at once, a
+  refused signature is made anew once. New AWS keys are looked for meanwhile, and end the wait.
 - No request is begun within one second of the last one of its purpose, and one request is under way at a time.
 - A token is looked up when it is new and then every ``lookup_interval``, unless a renewal has just shown that it lives.
   If that is forbidden to it, its lease is believed. A 403 at a renewal leads to a lookup, then to a login.
@@ -58,6 +59,7 @@ from .messages import (
     Say,
     SinkFailed,
     SinkHolds,
+    Stale,
     Started,
     Stop,
     Tick,
@@ -68,6 +70,7 @@ RENEW_AT = (0.65, 0.75)  # of the lease
 REPLACE_AT = (0.70, 0.80)
 RESCUE_AT = (0.80, 0.90)  # from here on a login is tried beside renewals that fail
 CAPPED = 0.9  # a renewal that grants less than this part of the first lease has met the maximum TTL
+LONG_PAUSE = 0.75  # of max_backoff: the shortest pause once pauses are as long as that
 LOOK_SPREAD = (0.9, 1.1)  # of lookup_interval
 SINK_LOOK = 5.0  # seconds between two looks at a sink
 SINK_LONGEST_PAUSE = 60.0  # seconds
@@ -81,13 +84,22 @@ _SOONER = 2.0  # seconds by which a lookup may differ from the lease without bei
 
 @dataclasses.dataclass(frozen=True)
 class Timer:
-    """When something is done next (infinite: not planned), how often it failed in a row, and when it last began."""
+    """When something is done next (infinite: not planned), how often it failed in a row, and when it last began.
+
+    earliest: what a server asked for with Retry-After.
+    """
 
     due: float = math.inf
+    earliest: float = -math.inf
     failures: int = 0
     last: float = -math.inf
     error: str = ""
     permanent: bool = False
+
+    @property
+    def begins(self) -> float:
+        """When it may be begun; infinite: it is not planned."""
+        return max(self.due, self.earliest, self.last + FLOOR)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +160,7 @@ def wake(state: State) -> float:
     if _shown(state.lease):
         times += [sink.due for sink in state.sinks if not sink.busy]
     if state.busy is None:
-        times += [max(timer.due, timer.last + FLOOR) for timer in state.timers.values()]
+        times += [timer.begins for timer in state.timers.values()]
     return min(times, default=math.inf)
 
 
@@ -173,7 +185,7 @@ def step(state: State, event: Event, now: float) -> tuple[State, tuple[Action, .
     work = _Step(state, now)
     work.learn(event)
     work.act()
-    return dataclasses.replace(work.state, seed=work.luck.getrandbits(48)), tuple(work.actions)
+    return dataclasses.replace(work.state, seed=work.luck.getrandbits(48), timers=work.timers), tuple(work.actions)
 
 
 def _shown(lease: Lease | None) -> bool:
@@ -186,6 +198,7 @@ class _Step:
 
     def __init__(self, state: State, now: float) -> None:
         self.state = state
+        self.timers = dict(state.timers)  # put back at the end of the step
         self.now = now
         self.luck = random.Random(state.seed)  # noqa: S311 (jitter)
         self.actions: list[Action] = []
@@ -234,7 +247,7 @@ class _Step:
         if lease is None or lease.number != event.number:
             return
         if lease.wrapped:
-            self._checked_wrapped(event.standing)
+            self._checked_wrapped(lease, event.standing)
             return
         if event.standing is Standing.GONE:
             self._lost(lease)
@@ -245,7 +258,9 @@ class _Step:
         known = dataclasses.replace(lease, asks=asks)
         told = event.lease
         if told is not None and told.ends != lease.ends and not abs(told.ends - lease.ends) < _SOONER:
-            known = dataclasses.replace(known, since=told.since, ttl=told.ttl)
+            # What is left of a lease does not tell how long it was, so that its length stays, unless it grew.
+            ttl = told.ttl and max(told.ttl, lease.ttl)
+            known = dataclasses.replace(known, since=told.since + told.ttl - ttl, ttl=ttl)
         if self.state.doubt:
             self._say("warn", "the server does not renew the token, so it is replaced before it ends")
             known = dataclasses.replace(known, renewable=False)
@@ -256,10 +271,12 @@ class _Step:
         if known != lease:
             self.actions.append(Keep(known))
 
-    def _checked_wrapped(self, standing: Standing) -> None:
+    def _checked_wrapped(self, lease: Lease, standing: Standing) -> None:
         if standing is Standing.GONE:
             self._say("info", "the wrapped token was used: nothing is left to do until a restart or a reload")
-            self._change(lease=dataclasses.replace(t.cast(Lease, self.state.lease), ttl=0))
+            self._change(lease=dataclasses.replace(lease, ttl=0))
+        elif self.now < lease.since + lease.ttl * REPLACE_AT[0]:
+            self._plan()
         else:
             self._set(Purpose.LOGIN, due=self.now)
 
@@ -283,8 +300,14 @@ class _Step:
         timer = self._timer(purpose)
         self._change(busy=None)
         permanent = failure.retry is Retry.PERMANENT or (failure.retry is Retry.RESIGN and timer.failures > 0)
-        self._set(purpose, failures=timer.failures + 1, error=failure.text, permanent=permanent)
+        earliest = self.now + (failure.retry_after or 0.0)
+        self._set(purpose, failures=timer.failures + 1, error=failure.text, permanent=permanent, earliest=earliest)
         _FAILED[purpose](self, failure, permanent)
+
+    def _stale(self, event: Stale) -> None:
+        self._change(busy=None)
+        if event.purpose is Purpose.LOGIN:
+            self._set(Purpose.LOGIN, due=self.now)
 
     def _login_failed(self, failure: Failure, permanent: bool) -> None:
         policy = self.state.policy
@@ -294,6 +317,7 @@ class _Step:
             return
         pause = self._pause(Purpose.LOGIN, failure, permanent)
         self._set(Purpose.LOGIN, due=self.now + pause)
+        self._renew_before_login()
         if failure.credentials and policy.poll_interval:
             self._set(Purpose.POLL, due=self.now + policy.poll_interval)
         level = "error" if permanent or self.state.lease is None else "warn"
@@ -304,16 +328,27 @@ class _Step:
         if lease is None:
             return
         self._say("warn", f"the renewal failed: {failure.text}", expires_in=self._left(lease))
-        if failure.denied and lease.asks is not False:
+        doubt = failure.denied and lease.asks is not False
+        if doubt:
             self._change(doubt=True)
             self._set(Purpose.CHECK, due=self.now)
         else:
             pause = min(self._pause(Purpose.RENEW, failure, permanent), max(FLOOR, (lease.ends - self.now) / 3))
-            self._set(Purpose.RENEW, due=self.now + max(pause, failure.retry_after or 0.0))
-            if self._timer(Purpose.LOGIN).due == math.inf:
-                # What is permanent for the token may be nothing to a login; a server that is away has both wait.
-                share = 0.0 if permanent else self.luck.uniform(*RESCUE_AT)
-                self._set(Purpose.LOGIN, due=max(self.now, lease.since + lease.ttl * share))
+            self._set(Purpose.RENEW, due=self.now + pause)
+        if self._timer(Purpose.LOGIN).due == math.inf:
+            # What is permanent for the token may be nothing to a login; a server that is away has both wait.
+            share = 0.0 if permanent and not doubt else self.luck.uniform(*RESCUE_AT)
+            self._set(Purpose.LOGIN, due=max(self.now, lease.since + lease.ttl * share))
+        self._renew_before_login()
+
+    def _renew_before_login(self) -> None:
+        """Have one more renewal tried right before a login that is planned beside renewals that fail.
+
+        So a fleet asks a server that is back for renewals, not for logins.
+        """
+        renew, login = self._timer(Purpose.RENEW), self._timer(Purpose.LOGIN)
+        if renew.failures and not renew.permanent and self.now < login.due < renew.due < math.inf:
+            self._set(Purpose.RENEW, due=login.due)
 
     def _check_failed(self, failure: Failure, permanent: bool) -> None:
         if self.state.lease is None:
@@ -358,7 +393,7 @@ class _Step:
     def _check_now(self, event: CheckNow) -> None:
         self._say("info", "looking at everything now, as asked")
         lease = self.state.lease
-        if lease is not None and lease.asks is not False and not lease.num_uses:
+        if lease is not None and _shown(lease) and lease.asks is not False and not lease.num_uses:
             self._set(Purpose.CHECK, due=self.now)
         for purpose in (Purpose.LOGIN, Purpose.RENEW):
             if self._timer(purpose).failures:
@@ -373,12 +408,12 @@ class _Step:
             # It stays in the sinks until there is another one, but is never sent to what may be another server.
             if lease is not None:
                 self._change(lease=dataclasses.replace(lease, renewable=False, asks=False), doubt=False)
-            self._set(Purpose.RENEW, due=math.inf, failures=0, error="")
-            self._set(Purpose.CHECK, due=math.inf, failures=0, error="")
-            self._set(Purpose.LOGIN, due=self.now, failures=0, error="", permanent=False)
+            for purpose in (Purpose.RENEW, Purpose.CHECK, Purpose.POLL, Purpose.LOGIN):
+                self._set(purpose, due=math.inf, failures=0, error="", permanent=False)
+            self._set(Purpose.LOGIN, due=self.now)
             return
         self._plan_look()
-        if lease is None or self._timer(Purpose.LOGIN).failures:
+        if not _shown(lease) or self._timer(Purpose.LOGIN).failures:
             self._set(Purpose.LOGIN, due=self.now)
 
     def _stop(self, event: Stop) -> None:
@@ -429,7 +464,7 @@ class _Step:
             return
         for purpose in (Purpose.RENEW, Purpose.LOGIN, Purpose.CHECK, Purpose.POLL):
             timer = self._timer(purpose)
-            if self.now >= max(timer.due, timer.last + FLOOR):
+            if self.now >= timer.begins:
                 lease = self.state.lease
                 self._set(purpose, due=math.inf, last=self.now)
                 self._change(busy=purpose)
@@ -507,7 +542,10 @@ class _Step:
         if permanent:
             pause = policy.max_backoff * self.luck.uniform(0.5, 1.0)
         else:
-            pause = self.luck.uniform(policy.min_backoff, self._bound(self._timer(purpose).failures))
+            bound = self._bound(self._timer(purpose).failures)
+            # Short pauses spread a fleet whose agents failed together; long ones keep the rate low once they are apart.
+            least = policy.min_backoff if bound < policy.max_backoff else LONG_PAUSE * bound
+            pause = self.luck.uniform(least, bound)
         # On top of what the server asks for, which all its clients were told alike.
         return max(FLOOR, pause) + (failure.retry_after or 0.0)
 
@@ -518,10 +556,10 @@ class _Step:
     # --- small helpers
 
     def _timer(self, purpose: Purpose) -> Timer:
-        return self.state.timers[purpose]
+        return self.timers[purpose]
 
     def _set(self, purpose: Purpose, **values: t.Any) -> None:
-        self._change(timers={**self.state.timers, purpose: dataclasses.replace(self._timer(purpose), **values)})
+        self.timers[purpose] = dataclasses.replace(self.timers[purpose], **values)
 
     def _done(self, purpose: Purpose) -> None:
         self._change(busy=None)
@@ -558,6 +596,7 @@ _LEARN: dict[type, t.Callable[[_Step, t.Any], None]] = {
     Polled: _Step._polled,
     Revoked: _Step._revoked,
     Failed: _Step._failed,
+    Stale: _Step._stale,
     SinkHolds: _Step._sink_holds,
     SinkFailed: _Step._sink_failed,
     CheckNow: _Step._check_now,

@@ -140,6 +140,13 @@ class Failed:
 
 
 @dataclasses.dataclass(frozen=True)
+class Stale:
+    """A request ended that was begun under another configuration, and what came of it does not count any more."""
+
+    purpose: Purpose
+
+
+@dataclasses.dataclass(frozen=True)
 class SinkHolds:
     """Sink ``sink`` (its index) holds token ``number``. wrote: it had to be written."""
 
@@ -183,6 +190,7 @@ Event = t.Union[
     Polled,
     Revoked,
     Failed,
+    Stale,
     SinkHolds,
     SinkFailed,
     CheckNow,

@@ -49,6 +49,7 @@ from .messages import (
     Say,
     SinkFailed,
     SinkHolds,
+    Stale,
     Started,
     Stop,
     Tick,
@@ -109,8 +110,10 @@ class _FromSink:
 
 @dataclasses.dataclass(frozen=True)
 class _FromVault:
-    """What a request brought. binding: of the login that was asked for."""
+    """What a request brought; config and binding: those that it was begun with."""
 
+    purpose: Purpose
+    config: AgentConfig
     binding: str
     outcome: Outcome
 
@@ -189,14 +192,17 @@ class _Agent:
     def _accept(self, item: _FromVault) -> Event:
         """Take over what a request brought along; the event that is left of it."""
         outcome = item.outcome
+        # A login that failed may have done so because of what the new configuration mends.
+        mended = isinstance(outcome.event, Failed) and item.purpose is Purpose.LOGIN and item.config is not self.config
+        if item.binding != self.binding or mended:
+            if isinstance(outcome.event, LoggedIn):
+                stale = t.cast(Held, outcome.held)
+                threading.Thread(target=jobs.revoke, args=(stale,), daemon=True).start()
+            return Stale(item.purpose)
         if outcome.keys is not None:
             self.keys = outcome.keys
-        if isinstance(outcome.event, LoggedIn) and item.binding != self.binding:
-            stale = t.cast(Held, outcome.held)
-            threading.Thread(target=jobs.revoke, args=(stale,), daemon=True).start()
-            return Failed(Purpose.LOGIN, Failure("the configuration was changed meanwhile"))
         if outcome.held and (isinstance(outcome.event, LoggedIn) or self._is_held(outcome.held.number)):
-            self.held = outcome.held
+            self.held = dataclasses.replace(outcome.held, vault=self.vault)
         return outcome.event
 
     def _handle(self, event: Event) -> None:
@@ -265,6 +271,8 @@ class _Agent:
 
     def _reload(self) -> None:
         """Put a new configuration in force, or nothing of it."""
+        if self.state.stopping is not None:
+            return
         if self.state.ready:
             self.around.notifier.reloading()
         try:
@@ -313,8 +321,8 @@ class _Agent:
         }
         self.overdue = clock.now() + 2 * config.connection.timeout + _HANGING
         self._start(
-            lambda: _FromVault(binding, todo[purpose]()),
-            lambda text: _FromVault(binding, Outcome(Failed(purpose, Failure(text)))),
+            lambda: _FromVault(purpose, config, binding, todo[purpose]()),
+            lambda text: _FromVault(purpose, config, binding, Outcome(Failed(purpose, Failure(text)))),
         )
 
     def _put(self, action: Put) -> None:

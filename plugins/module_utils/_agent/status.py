@@ -115,9 +115,7 @@ def line(seen: Snapshot) -> str:
     token = seen["token"]
     parts = [seen["state"]]
     if token is not None:
-        parts.append(
-            "the token has no end" if token["expires_at"] is None else f"token until {_time(token['expires_at'])}"
-        )
+        parts.append(f"the token {_ends(token)}")
     parts += [f"{name}: {text}" for name, text in seen["errors"].items()]
     parts += [f"sink {sink['path']}: {sink['error']}" for sink in seen["sinks"] if sink["error"]]
     if seen.get("reload_error"):
@@ -132,7 +130,7 @@ def report(seen: Snapshot) -> str:
     token, login = seen["token"], seen["login"]
     ends = "none"
     if token is not None:
-        ends = "has no end" if token["expires_at"] is None else f"until {_time(token['expires_at'])}"
+        ends = _ends(token)
         ends += f" (in {token['expires_in']:.0f} s)" if "expires_in" in token else ""
     lines = [
         f"state:  {seen['state']}" if seen["running"] else f"state:  not running (it was {seen['state']})",
@@ -190,6 +188,12 @@ def _metric(name: str, kind: str, text: str, values: t.Mapping[str, object]) -> 
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _ends(token: t.Mapping[str, t.Any]) -> str:
+    if token["expires_at"] is not None:
+        return f"ends at {_time(token['expires_at'])}"
+    return "was unwrapped, so it is used up" if token["wrapped"] else "has no end"
 
 
 def _time(moment: float) -> str:
