@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tokens of every kind, through several of their lives: renewed, replaced, never missing, with no login too many."""
+
+from __future__ import annotations
+
+import functools
+import json
+import signal
+import time
+
+from tests.live.agent.agents import Agent, Agents, imds, pauses, side_by_side, watched
+from tests.stack.handle import Stack
+
+LONG = {"token_ttl": "1h", "token_max_ttl": "2h"}
+RENEW, LOOKUP = "auth/token/renew-self", "auth/token/lookup-self"
+
+
+def test_lives(agents: Agents, stack: Stack) -> None:
+    """Tokens that the server renews, and all others."""
+    side_by_side(lambda: renewable(agents, stack), lambda: not_renewable(agents))
+
+
+def test_looked_after(agents: Agents, stack: Stack) -> None:
+    """Tokens whose end is no matter of time."""
+    side_by_side(
+        lambda: revoked(agents, stack), lambda: asked_to_look_now(agents, stack), lambda: wrapped(agents, stack)
+    )
+
+
+def replaced_and_renewed(agent: Agent) -> bool:
+    """Whether there was a second login, and a renewal of its token."""
+    logins = agent.login_times()
+    return len(logins) > 1 and agent.uses(RENEW)[-1] > logins[1]
+
+
+def renewable(agents: Agents, stack: Stack) -> None:
+    """Renewed until the maximum TTL, then replaced; whoever uses the sink's token never meets one that does not work.
+
+    Meanwhile the credentials of the instance's role are rotated: that forces no login, and the next one uses them.
+    """
+    user, node = agents.iam(), agents.ec2(stack.instances[0])
+    app = {"bound_iam_principal_arn": stack.env["STACK_APP_ROLE_ARN"]}
+    other = agents.iam("role", imds(stack, stack.instances[1]), role=app)
+    everybody = (user, node, other)
+    for agent in everybody:
+        agent.start()
+    first = {agent.name: agent.serves() for agent in everybody}
+    stack.imds_rotate(stack.instances[1])
+    with watched(user) as users_gaps, watched(node) as nodes_gaps, watched(other) as others_gaps:
+        begun = time.monotonic()
+        for agent in everybody:
+            agent.until(functools.partial(replaced_and_renewed, agent), 15, "no second login with a renewal")
+        lasted = time.monotonic() - begun
+    assert (users_gaps, nodes_gaps, others_gaps) == ([], [], [])
+    for agent in everybody:
+        # A token lives 9 s; from 70 % of its last lease on it is replaced.
+        assert agent.logins() <= 1 + lasted / 6, agent.log()
+        assert len(agent.uses(RENEW)) >= 3, agent.log()
+        assert min(pauses(agent.uses(RENEW))) >= 1
+        assert agent.token() != first[agent.name]
+        assert agent.state() == "serving"
+        # With a TTL of seconds the server's own rounding may refuse the last renewal.
+        assert not agent.said(r"WARN(?!.*(service manager|past the max TTL))|ERROR"), agent.log()
+        agent.stop()
+        assert agent.works(), "the token was revoked, or the sink removed, at the end"
+
+
+def not_renewable(agents: Agents) -> None:
+    """Batch tokens, tokens at their end, of limited use, or that may not look themselves up: replaced in time."""
+    batch = agents.iam("batch", role={"token_type": "batch"})
+    short = agents.iam("short", role={"token_ttl": "4s", "token_max_ttl": "4s"})
+    blind = agents.iam("blind", role={"token_no_default_policy": True}, auto_auth={"lookup_interval": 2})
+    limited = agents.iam("limited", role={"token_num_uses": 2})
+    endless = agents.iam("periodic", role={"token_period": "3s", "token_max_ttl": 0})
+    everybody = (batch, short, blind, limited, endless)
+    begun = time.monotonic()
+    for agent in everybody:
+        agent.start()
+    first = {agent.name: "" for agent in everybody}
+    for agent in everybody:
+        agent.until(agent.token)
+        first[agent.name] = agent.token()
+    with watched(short) as gaps, watched(endless) as endless_gaps:
+        second = {agent.name: agent.replaced(first[agent.name], 6) for agent in everybody if agent is not endless}
+        for agent in (batch, short, blind, limited):
+            agent.replaced(second[agent.name], 6)
+    assert (gaps, endless_gaps) == ([], [])
+    most = 1 + (time.monotonic() - begun) / (3 * 0.65)
+    for agent in (batch, short, blind, limited):
+        assert 3 <= agent.logins() <= most, agent.log()
+        assert min(pauses(agent.login_times())) > 1.4, agent.log()
+    assert batch.uses(RENEW) == []
+    assert limited.uses(RENEW) == limited.uses(LOOKUP) == [], "a use of the token was spent"
+    assert limited.works()
+    assert blind.said("may not look itself up")
+    assert len(blind.uses(LOOKUP)) <= 2 * blind.logins(), "it goes on asking what it may not know"
+    assert endless.token() == first[endless.name]
+    assert endless.logins() == 1
+    assert len(endless.uses(RENEW)) >= 2
+
+
+def revoked(agents: Agents, stack: Stack) -> None:
+    """A revoked token is noticed within lookup_interval, long before its renewal."""
+    agent = agents.iam(role=LONG, auto_auth={"lookup_interval": 1})
+    agent.start()
+    token = agent.serves()
+    agent.until(lambda: len(agent.uses(LOOKUP)) >= 3)
+    assert min(pauses(agent.uses(LOOKUP))) > 0.85
+    stack.root("POST", "auth/token/revoke", {"token": token})
+    new = agent.replaced(token, 3)
+    assert agent.works()
+    assert agent.said("the token is gone")
+    agent.until(lambda: agent.status()["token"] is not None)
+    assert agent.status()["next"]["action"] == "look the token up"
+    assert agent.logins() == 2
+    assert new == agent.token()
+
+
+def asked_to_look_now(agents: Agents, stack: Stack) -> None:
+    """SIGUSR1 has a revoked token noticed at once, though nobody would have looked for minutes."""
+    agent = agents.iam(role=LONG).start()
+    token = agent.serves()
+    agent.until(lambda: agent.said("") and agent.status()["token"]["lookup_allowed"] is True)
+    time.sleep(1)  # no two requests of a kind within a second
+    stack.root("POST", "auth/token/revoke", {"token": token})
+    agent.send(signal.SIGUSR1)
+    start = time.monotonic()
+    agent.replaced(token, 2)
+    assert time.monotonic() - start < 2
+    assert agent.works()
+
+
+def wrapped(agents: Agents, stack: Stack) -> None:
+    """The sink gets what Vault Agent writes: the wrapping token and what belongs to it; inside is a token that works.
+
+    While nobody takes it, it is replaced before it ends; once it was taken, nothing more is done.
+    """
+    agent = agents.iam(method={"wrap_ttl": "4s"}, role=LONG).start()
+    agent.until(agent.sink.exists)
+    text = agent.sink.read_text(encoding="ascii")
+    assert text.endswith("}\n")
+    first = json.loads(text)
+    agent.secrets.add(first["token"])
+    names = ["token", "accessor", "ttl", "creation_time", "creation_path", "wrapped_accessor"]
+    assert list(first) == names
+    assert (first["ttl"], first["creation_path"]) == (4, "auth/aws/login")
+    agent.until(lambda: agent.sink.read_text(encoding="ascii") != text, 5, "the wrapped token was not replaced")
+    second = json.loads(agent.sink.read_text(encoding="ascii"))
+    inside = stack.vault.must("POST", "sys/wrapping/unwrap", token=second["token"])["auth"]
+    agent.secrets.update([second["token"], inside["client_token"]])
+    assert inside["accessor"] == second["wrapped_accessor"]
+    assert stack.vault.call("GET", "secret/data/demo", token=inside["client_token"]).status == 200
+    agent.until(lambda: agent.said("the wrapped token was used"), 5)
+    time.sleep(2)
+    assert agent.logins() == 2
+    assert json.loads(agent.sink.read_text(encoding="ascii")) == second
+    assert "used up" in agent.command("status", "--name", agent.name).stdout
+    agent.stop()
