@@ -47,8 +47,11 @@ class Finding:
         return dataclasses.replace(self, state="note")
 
 
-def attempt(about: str, look: t.Callable[[], Value], seconds: float = _LONGEST) -> Value | Finding:
-    """Return what ``look`` returns, or the finding of why it did not: an error, or nothing within ``seconds``."""
+def attempt(about: str, look: t.Callable[[], Value], seconds: float = _LONGEST, *, hint: str) -> Value | Finding:
+    """Return what ``look`` returns, or the finding of why it did not: an error, or nothing within ``seconds``.
+
+    hint: what to do if there is no answer.
+    """
     results: queue.SimpleQueue[Value | Finding] = queue.SimpleQueue()
 
     def work() -> None:
@@ -66,4 +69,4 @@ def attempt(about: str, look: t.Callable[[], Value], seconds: float = _LONGEST) 
     try:
         return results.get(timeout=seconds)
     except queue.Empty:
-        return Finding("wrong", about, f"no answer within {seconds:.0f} s")
+        return Finding("wrong", about, f"no answer within {seconds:.0f} s -- {hint}")

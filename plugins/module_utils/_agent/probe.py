@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+import sys
 import typing as t
 from urllib.parse import urlsplit
 
+from .._auth import lib_botocore, lib_hvac
 from .._auth.config import DEFAULT_REGION, LoginConfig
 from .._auth.credentials import Credentials, find_credentials
 from .._auth.endpoints import StsTarget
@@ -37,11 +39,10 @@ def probe(config: AgentConfig) -> list[Finding]:
     Each look ends within half a minute, and those after it are made whatever it brought, where they make sense. No
     token is asked for, and none of the files is altered. A finding shows no secret.
     """
-    findings = reach(config.connection, signs=config.login.type == "iam")
-    if config.login.type == "iam":
-        findings += _iam(config.login, config.connection.timeout)
-    else:
-        findings += _ec2(config.login)
+    findings = list(_missing())
+    if not findings:
+        findings += reach(config.connection, signs=config.login.type == "iam")
+        findings += _iam(config.login, config.connection.timeout) if config.login.type == "iam" else _ec2(config.login)
     for sink in config.sinks:
         findings += _file("sink", sink)
     for about, path in (("pid_file", config.pid_file), ("metrics_file", config.metrics_file)):
@@ -50,8 +51,16 @@ def probe(config: AgentConfig) -> list[Finding]:
     return findings
 
 
+def _missing() -> t.Iterator[Finding]:
+    """The libraries without which nothing else can be tried."""
+    for name, error in (("hvac", lib_hvac.MISSING), ("botocore", lib_botocore.MISSING)):
+        if error:
+            text = f"the Python package {name} cannot be loaded: {error} -- install it for {sys.executable}"
+            yield Finding("wrong", "libraries", text, Retry.PERMANENT)
+
+
 def _iam(config: LoginConfig, timeout: float) -> t.Iterator[Finding]:
-    target = attempt("region", lambda: signing_target(config))
+    target = attempt("region", lambda: signing_target(config), hint="set region")
     if isinstance(target, Finding):
         yield target
         if config.assume_role_arn:
@@ -62,7 +71,11 @@ def _iam(config: LoginConfig, timeout: float) -> t.Iterator[Finding]:
         yield Finding("ok", "region", f"logins are signed for {region}, at {target.url}")
         if not config.assume_role_arn:  # else it is asked for the role
             yield _sts(target)
-    found = attempt("credentials", lambda: find_credentials(config, region, timeout=timeout))
+    found = attempt(
+        "credentials",
+        lambda: find_credentials(config, region, timeout=timeout),
+        hint="look at where they come from: a credential_process, a service of AWS's, a file on the network",
+    )
     if isinstance(found, Credentials):
         role = f", {config.assume_role_arn}" if config.assume_role_arn else ""
         yield Finding("ok", "credentials", f"{_shortened(found.access_key)} from {found.provider}{role}")
@@ -92,7 +105,7 @@ def _sts(target: StsTarget) -> Finding:
             raise LoginError(f"{host}:{port} cannot be reached: {reason}") from None
         return Finding("ok", "STS", f"{host}:{port} takes connections (though only Vault must reach it)")
 
-    seen = attempt("STS", dial, 2 * _STS_PATIENCE)
+    seen = attempt("STS", dial, 2 * _STS_PATIENCE, hint="DNS is slow")
     if seen.fine:
         return seen
     return Finding("note", "STS", f"{seen.text}; that is no fault: Vault must reach it, this host need not")
@@ -117,7 +130,7 @@ def _metadata(signature_type: str) -> Finding:
             "ok", "metadata", f"instance {found.instance_id} of account {found.account_id}, in {found.region}"
         )
 
-    return attempt("metadata", look)
+    return attempt("metadata", look, hint="check what answers there, and AWS_EC2_METADATA_SERVICE_ENDPOINT")
 
 
 def _shortened(access_key: str) -> str:
@@ -139,7 +152,7 @@ def _file(about: str, sink: Sink) -> list[Finding]:
             )
         return found
 
-    seen = attempt(about, look)
+    seen = attempt(about, look, hint=f"the file system of {sink.path} hangs: give a path on a tmpfs")
     return [seen] if isinstance(seen, Finding) else seen
 
 

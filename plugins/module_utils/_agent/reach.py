@@ -25,6 +25,8 @@ from .findings import Finding, attempt
 _PATIENCE = 10  # seconds of one step
 _LEAST = 1.0  # seconds for one address, however many there are
 _AROUND = 5.0  # seconds beyond a step's own time-out
+_DNS = "check url, /etc/hosts, and the name servers in /etc/resolv.conf"
+_NETWORK = "check url, and what stands between"
 _PORTS = {"https": 443, "http": 80}
 
 Address = tuple[socket.AddressFamily, tuple[t.Any, ...]]
@@ -34,7 +36,7 @@ def reach(connection: VaultConnection, *, signs: bool) -> list[Finding]:
     """Go the way to Vault until a step fails. signs: the login is signed, so that it depends on this host's clock."""
     # The namespace stays out of it, since sys/health is the root namespace's.
     hurried = dataclasses.replace(connection, timeout=min(connection.timeout, _PATIENCE), retries=0, namespace="")
-    proxy = attempt("proxy", lambda: _proxy(hurried))
+    proxy = attempt("proxy", lambda: _proxy(hurried), hint=_DNS)
     if isinstance(proxy, Finding):
         return [proxy]
     if proxy:
@@ -61,13 +63,13 @@ def _direct(connection: VaultConnection) -> t.Iterator[Finding]:
     """Name, connection and TLS, where no proxy does these for us."""
     url = urlsplit(connection.url)
     host, port = str(url.hostname), url.port or _PORTS[url.scheme]
-    addresses = attempt("DNS", lambda: _resolve(host, port), _PATIENCE)
+    addresses = attempt("DNS", lambda: _resolve(host, port), _PATIENCE, hint=_DNS)
     if isinstance(addresses, Finding):
         yield addresses
         return
     if not _is_address(host):
         yield Finding("ok", "DNS", f"{host} is {', '.join(str(address[0]) for _family, address in addresses)}")
-    opened = attempt("TCP", lambda: _open(connection, addresses), _PATIENCE + _AROUND)
+    opened = attempt("TCP", lambda: _open(connection, addresses), _PATIENCE + _AROUND, hint=_NETWORK)
     if isinstance(opened, Finding):
         yield opened
         return
@@ -76,7 +78,7 @@ def _direct(connection: VaultConnection) -> t.Iterator[Finding]:
     yield Finding("ok", "TCP", f"{address} takes connections")
     with sock:
         if url.scheme == "https":
-            yield attempt("TLS", lambda: _handshake(connection, sock, host), _PATIENCE + _AROUND)
+            yield attempt("TLS", lambda: _handshake(connection, sock, host), _PATIENCE + _AROUND, hint=_NETWORK)
         elif not sock.getpeername()[0].startswith(("127.", "::1")):
             yield Finding("note", "TLS", "url is http://, so anybody on the way can take the token")
 
@@ -86,10 +88,7 @@ def _resolve(host: str, port: int) -> list[Address]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as e:
         reason = getattr(e, "strerror", None) or "this is no name that DNS takes"
-        raise VaultError(
-            f"{host} has no address", server=reason, hint="check url, /etc/hosts and /etc/resolv.conf",
-            retry=Retry.TRANSIENT,
-        ) from None  # fmt: skip
+        raise VaultError(f"{host} has no address", server=reason, hint=_DNS, retry=Retry.TRANSIENT) from None
     return list(dict.fromkeys((family, address) for family, _type, _protocol, _name, address in found))
 
 
@@ -149,7 +148,7 @@ def _health(connection: VaultConnection, signs: bool) -> list[Finding]:
         finally:
             vault.close()
 
-    health = attempt("Vault", ask, _PATIENCE + _AROUND)
+    health = attempt("Vault", ask, _PATIENCE + _AROUND, hint=_NETWORK)
     if isinstance(health, Finding):
         return [health]
     return [_state(health), *_clock(health.clock_ahead, signs)]

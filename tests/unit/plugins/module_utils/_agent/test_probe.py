@@ -11,6 +11,7 @@ import email.utils
 import os
 import re
 import socket
+import sys
 import threading
 import time
 import typing as t
@@ -21,7 +22,7 @@ import pytest
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent import probe, reach
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.config import AgentConfig
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.findings import Finding, attempt
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import imds
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import imds, lib_hvac
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, Retry
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.sink import Sink
@@ -142,7 +143,7 @@ def test_a_resolver_that_hangs(names: dict[str, t.Any], monkeypatch: pytest.Monk
     ended = threading.Event()
     names["vault.test"] = lambda: ended.wait(30)
     started = time.monotonic()
-    assert one(look("https://vault.test"), "DNS").text == "no answer within 1 s"
+    assert one(look("https://vault.test"), "DNS").text.startswith("no answer within 1 s -- check url, /etc/hosts")
     assert time.monotonic() - started < 5
     ended.set()
 
@@ -558,13 +559,17 @@ def test_attempt() -> None:
     def stumble() -> str:
         raise RuntimeError("canary-secret")
 
-    assert attempt("it", lambda: "value") == "value"
-    assert attempt("it", refuse) == Finding("wrong", "it", "region: is wrong -- correct it", Retry.PERMANENT)
-    bug = attempt("it", stumble)
+    assert attempt("it", lambda: "value", hint="wait") == "value"
+    assert attempt("it", refuse, hint="wait") == Finding(
+        "wrong", "it", "region: is wrong -- correct it", Retry.PERMANENT
+    )
+    bug = attempt("it", stumble, hint="wait")
     assert isinstance(bug, Finding)
     assert re.fullmatch(r"this is a bug of the agent: RuntimeError at test_probe\.py:\d+", bug.text)
     ended = threading.Event()
-    assert attempt("it", lambda: ended.wait(30), 0.05) == Finding("wrong", "it", "no answer within 0 s")
+    assert attempt("it", lambda: ended.wait(30), 0.05, hint="wait") == Finding(
+        "wrong", "it", "no answer within 0 s -- wait"
+    )
     ended.set()
 
 
@@ -579,6 +584,17 @@ def test_a_bug_hides_no_other_finding(monkeypatch: pytest.MonkeyPatch, tmp_path:
     found = look(f"http://127.0.0.1:{closed_port()}", sinks=(Sink(str(tmp_path / "token")),))
     assert one(found, "credentials").text.startswith("this is a bug of the agent: KeyError at ")
     assert one(found, "sink").fine
+
+
+def test_missing_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named, with the Python that lacks them; nothing is tried with their stand-ins."""
+    monkeypatch.setattr(lib_hvac, "MISSING", ImportError("No module named 'hvac'"))
+    (finding,) = identity(iam())
+    assert str(finding) == (
+        "wrong   libraries: the Python package hvac cannot be loaded: No module named 'hvac'"
+        f" -- install it for {sys.executable}"
+    )
+    assert finding.retry is Retry.PERMANENT
 
 
 def test_a_finding_is_one_line() -> None:
