@@ -88,7 +88,7 @@ def load(paths: t.Sequence[str], environ: t.Mapping[str, str]) -> AgentConfig:
     settings = _top_settings(top, findings)
     vault = shapes.only(top["vault"], "vault", findings.problems) if "vault" in top else None
     auto_auth = shapes.only(top["auto_auth"], "auto_auth", findings.problems) if "auto_auth" in top else None
-    if auto_auth is None and whole:
+    if auto_auth is None and whole and not any(problem.key == "auto_auth" for problem in findings.problems):
         files = ", ".join(document.file for document in documents)
         hint = "give it a method and a sink"
         findings.problems.append(Problem(files, "auto_auth", "is missing", hint))

@@ -141,7 +141,7 @@ def _report_repeated(file: str, values: Object, problems: list[Problem]) -> None
 
 def below(key: str, name: str) -> str:
     """The path of ``name`` in the object at ``key``."""
-    name = name[:80]
+    name = name[:80] or '""'
     return f"{key}.{name}" if key else name
 
 

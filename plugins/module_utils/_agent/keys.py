@@ -143,7 +143,10 @@ AWS = Table(
 SINK = Table(
     "auto_auth.sink",
     {"type": TEXT, "config": BLOCK},
-    dict.fromkeys(("wrap_ttl", "dh_type", "dh_path", "derive_key", "aad", "aad_env_var"), _NO_WRAPPED_SINK),
+    {
+        "wrap_ttl": f"{_NO_WRAPPED_SINK}, or move it into the method, for a token that Vault wraps at the login",
+        **dict.fromkeys(("dh_type", "dh_path", "derive_key", "aad", "aad_env_var"), _NO_WRAPPED_SINK),
+    },
 )
 FILE = Table(
     "auto_auth.sink.config",

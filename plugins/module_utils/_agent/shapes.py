@@ -61,12 +61,12 @@ def _labelled(block: Block, table: Table, problems: list[Problem]) -> list[Block
     found = []
     for label in values:
         for below in _objects(block.file, block.at(label), values[label], problems):
-            inner = below.values.get("type", label)
-            if isinstance(inner, str) and inner.lower() != label.lower():
-                problems.append(
-                    Problem(below.file, below.at("type"), "is not the type of the label", "remove one of them")
-                )
-            found.append(Block(below.file, below.key, {"type": label, **below.values}))
+            kind = below.values.get("type", label)
+            if isinstance(kind, str) and kind.lower() != label.lower():
+                text = f"is not {label[:40]!r}, under which it stands"
+                problems.append(Problem(below.file, below.at("type"), text, "keep one of them"))
+                kind = label
+            found.append(Block(below.file, below.key, {**below.values, "type": kind}))
     return found
 
 
