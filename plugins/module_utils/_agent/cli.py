@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The command line: ``run``, ``check``, ``status``. Exit codes: 0 fine, 1 configuration, 2 permanent, 3 transient error.
+"""The command line: ``run``, ``check``, ``status``. Exit codes: 0 fine, 1 configuration, 2 permanent, 3 transient.
 
 What a command does not need is loaded by the one that does: ``check`` judges a file without an HTTP library.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import os
 import sys
@@ -86,6 +87,7 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
 
 def _run(given: argparse.Namespace) -> int:
     from . import config, publish, runner, systemd
+    from .log import silence_libraries
     from .store import Store
 
     environ = dict(os.environ)
@@ -93,6 +95,8 @@ def _run(given: argparse.Namespace) -> int:
         os.environ.pop(name, None)
     descriptors = systemd.listen_fds(environ)
     loaded = config.load(given.config, environ)
+    _demand_libraries()
+    silence_libraries()
     os.umask(0o077)
     _no_core_dumps()
     notifier = systemd.Notifier.from_environ(environ)
@@ -114,6 +118,7 @@ def _check(given: argparse.Namespace) -> int:
     from .runner import check_login
 
     loaded = config.load(given.config, os.environ)
+    _demand_libraries()
     check_login(loaded.login)
     for notice in loaded.notices:
         print(f"notice: {notice}", file=sys.stderr)
@@ -146,6 +151,13 @@ def _status(given: argparse.Namespace) -> int:
     if not seen["running"]:
         return TRANSIENT
     return {"blocked": PERMANENT, "starting": TRANSIENT, "waiting": TRANSIENT}.get(seen["state"], FINE)
+
+
+def _demand_libraries() -> None:
+    """Say which library is missing before it is needed. Raises LoginError."""
+    for name in ("hvac", "botocore"):
+        if importlib.util.find_spec(name) is None:
+            raise LoginError(f"the Python package {name} is missing", hint=f"install it for {sys.executable}")
 
 
 def _no_core_dumps() -> None:
