@@ -311,7 +311,8 @@ class _Step:
 
     def _login_failed(self, failure: Failure, permanent: bool) -> None:
         policy = self.state.policy
-        if policy.once or (policy.exit_on_err and self.state.lease is None):
+        stopping = self.state.stopping is not None
+        if not stopping and (policy.once or (policy.exit_on_err and self.state.lease is None)):
             self._say("error", f"giving up: {failure.text}")
             self._exit(2 if permanent else 3)
             return
@@ -409,7 +410,7 @@ class _Step:
             if lease is not None:
                 self._change(lease=dataclasses.replace(lease, renewable=False, asks=False), doubt=False)
             for purpose in (Purpose.RENEW, Purpose.CHECK, Purpose.POLL, Purpose.LOGIN):
-                self._set(purpose, due=math.inf, failures=0, error="", permanent=False)
+                self._set(purpose, due=math.inf, earliest=-math.inf, failures=0, error="", permanent=False)
             self._set(Purpose.LOGIN, due=self.now)
             return
         self._plan_look()
