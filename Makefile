@@ -19,6 +19,11 @@ help: ## List the targets
 demo: ## Watch real logins, iam and ec2, against a real server on this machine
 	@$(RUN) python -m tests.tools.demo
 
+.PHONY: agent
+agent: ## Run the agent in the foreground: make agent CONFIG=FILE
+	@test -n "$(CONFIG)" || { echo "name its configuration: make agent CONFIG=examples/agent-iam.json"; exit 1; }
+	@exec $(RUN) python -m ansible_collections.vaultfleet.aws.plugins.module_utils._agent run --config "$(CONFIG)"
+
 .PHONY: test
 test: ## Everything CI runs: lint, unit, stack-test, sanity, units
 	@$(TOOL)suite
