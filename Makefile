@@ -78,8 +78,9 @@ venv: ## Make the virtual environment; .dev/venv points at it
 	@$(TOOL)venv make
 
 .PHONY: locks
-locks: ## Write the locks of tests/requirements anew
+locks: ## Write the locks of the tests and of the agent's bundle anew
 	@$(TOOL)locks
+	@$(TOOL)bundle_locks
 
 .PHONY: clean
 clean: ## Remove what runs left in the work tree (the user's cache stays)
