@@ -26,7 +26,7 @@ from .._auth.errors import LoginError
 from .._auth.token import Token
 from .._auth.vault import Vault
 from .._auth.version import VERSION
-from . import jobs, lifecycle, status, store
+from . import aws, jobs, lifecycle, status, store
 from .config import AgentConfig
 from .jobs import Held, Outcome
 from .log import Log
@@ -163,7 +163,10 @@ class _Agent:
         for notice in self.config.notices:
             self.log.say("warn", notice)
         self.log.say("info", f"vaultfleet agent {VERSION} started", pid=os.getpid(), vault=self.config.connection.url)
-        self._handle(Started(self._take_kept()))
+        kept = self._take_kept()
+        if kept is None:
+            check_login(self.config.login)  # what it loads is needed now anyway
+        self._handle(Started(kept))
         while self.code is None:
             self._feed_watchdog()
             self._publish()
@@ -377,9 +380,7 @@ class _Agent:
 
 def check_login(config: LoginConfig) -> None:
     """Judge what takes AWS's data to judge. Raises ConfigError."""
-    from .._auth import login  # it loads what only a login needs
-
-    login.check(config)
+    aws.check(config)
 
 
 def _place(error: Exception) -> str:

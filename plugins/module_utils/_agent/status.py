@@ -27,7 +27,6 @@ _NEXT = {
     Purpose.RENEW: "renew the token",
     Purpose.LOGIN: "log in",
     Purpose.CHECK: "look the token up",
-    Purpose.POLL: "look for new AWS credentials",
 }
 
 
@@ -73,7 +72,7 @@ def snapshot(
     def at(moment: float) -> float | None:
         return None if math.isinf(moment) else round(wall + moment - now, 1)
 
-    due = {purpose: timer.due for purpose, timer in state.timers.items() if not math.isinf(timer.due)}
+    due = {purpose: state.timers[purpose].due for purpose in _NEXT if not math.isinf(state.timers[purpose].due)}
     first = min(due, key=lambda purpose: due[purpose], default=None)
     return {
         "version": VERSION,
@@ -94,7 +93,7 @@ def snapshot(
             "lookup_allowed": lease.asks,
             "wrapped": lease.wrapped,
         },
-        "next": {"action": _NEXT.get(first, first.value), "at": at(max(due[first], now))} if first else None,
+        "next": {"action": _NEXT[first], "at": at(max(due[first], now))} if first else None,
         "errors": {name: timer.error for name, timer in timers.items() if timer.error},
         "sinks": [
             {"path": sink.path, "holds_token": bool(lease and known.holds == lease.number), "error": known.error}

@@ -165,6 +165,10 @@ class Agent:
         """The state that it tells."""
         return str(self.status().get("state", ""))
 
+    def tells(self, state: str, seconds: float = 10.0) -> None:
+        """Wait until it tells that state."""
+        self.until(lambda: self.state() == state, seconds, f"not {state}")
+
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another command of its command line, in its environment."""
         return subprocess.run(
@@ -298,7 +302,7 @@ class Agents:
         auto_auth: Json | None = None,
         **top: t.Any,
     ) -> Agent:
-        """An agent that was not started. role: parameters of its role on the server, which has a TTL of 3 s, at most
+        """An agent that was not started. role: parameters of its role on the server, which has a TTL of 4 s, at most
         9 s, if they say nothing else. login_options, method, auto_auth, top: for its configuration.
         """
         unique = f"agent-{os.getpid()}-{next(_NUMBERS)}-{name}"
@@ -326,7 +330,7 @@ class Agents:
 
     def role(self, name: str, parameters: Json) -> None:
         """Write a role for the time of the test; its tokens carry a policy by which the audit log tells them."""
-        given = {"token_ttl": "3s", "token_max_ttl": "9s", "token_policies": ["demo-read", mark_of(name)], **parameters}
+        given = {"token_ttl": "4s", "token_max_ttl": "9s", "token_policies": ["demo-read", mark_of(name)], **parameters}
         self.stack.root("PUT", f"auth/aws/role/{name}", given)
         self._stack.callback(self.stack.root, "DELETE", f"auth/aws/role/{name}")
 

@@ -74,7 +74,7 @@ def not_renewable(agents: Agents) -> None:
     short = agents.iam("short", role={"token_ttl": "4s", "token_max_ttl": "4s"})
     blind = agents.iam("blind", role={"token_no_default_policy": True}, auto_auth={"lookup_interval": 2})
     limited = agents.iam("limited", role={"token_num_uses": 2})
-    endless = agents.iam("periodic", role={"token_period": "3s", "token_max_ttl": 0})
+    endless = agents.iam("periodic", role={"token_period": "4s", "token_max_ttl": 0})
     everybody = (batch, short, blind, limited, endless)
     begun = time.monotonic()
     for agent in everybody:
@@ -88,7 +88,7 @@ def not_renewable(agents: Agents) -> None:
         for agent in (batch, short, blind, limited):
             agent.replaced(second[agent.name], 6)
     assert (gaps, endless_gaps) == ([], [])
-    most = 1 + (time.monotonic() - begun) / (3 * 0.65)
+    most = 1 + (time.monotonic() - begun) / (4 * 0.65)
     for agent in (batch, short, blind, limited):
         assert 3 <= agent.logins() <= most, agent.log()
         assert min(pauses(agent.login_times())) > 1.4, agent.log()
