@@ -61,7 +61,8 @@ class Play:
         self.actions += [(self.now, action) for action in actions]
         for action in actions:
             if isinstance(action, Put) and self.sinks_work:
-                seen += self.feed(SinkHolds(action.sink, action.number, wrote=True))
+                wrote = self.state.sinks[action.sink].holds != action.number
+                seen += self.feed(SinkHolds(action.sink, action.number, wrote))
         return seen
 
     def until(self, time: float) -> list[tuple[float, Action]]:
