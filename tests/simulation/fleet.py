@@ -81,9 +81,7 @@ def send(fleet: str, scenario: Scenario, agents: int, seed: int) -> Result:
 def _aged(scenario: Scenario, now: float, luck: random.Random) -> Token:
     """A token of an agent that has run for long, at a random moment between two renewals and before its maximum TTL."""
     setup = scenario.setup
-    token = Token(now, setup.ttl * (1 - luck.uniform(0.0, 0.7)), setup.longest)
-    token.cap = now + luck.uniform(setup.ttl, setup.longest)
-    return token
+    return Token(now, setup.ttl * (1 - luck.uniform(0.0, 0.7)), luck.uniform(0.3 * setup.ttl, setup.longest))
 
 
 def _revoke(members: t.Sequence[Agent]) -> None:

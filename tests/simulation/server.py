@@ -36,13 +36,13 @@ class Outage:
 class Setup:
     """What the server is like. Times in seconds, rates per second.
 
-    ttl, longest: of each token (TTL and maximum TTL). cost: seconds of the server's work that a request takes.
-    patience: how much work may queue up before it answers 503. login_limit: logins per second above which it answers
-    429 with a Retry-After of a second, as rate limit quotas do; infinite without a limit.
+    ttl, longest: of each token (TTL, and maximum TTL: Vault's default). cost: seconds of the server's work that a
+    request takes. patience: how much work may queue up before it answers 503. login_limit: logins per second above
+    which it answers 429 with a Retry-After of a second, as rate limit quotas do; infinite without a limit.
     """
 
     ttl: float = 3600.0
-    longest: float = 86400.0
+    longest: float = 768 * 3600.0
     outages: tuple[Outage, ...] = ()
     cost: tuple[tuple[Kind, float], ...] = ((Kind.LOGIN, 1 / 200), (Kind.RENEW, 1 / 1000), (Kind.LOOKUP, 1 / 2000))
     patience: float = 10.0
