@@ -86,6 +86,9 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(given: argparse.Namespace) -> int:
+    from . import lean
+
+    lean.load()
     from . import config, publish, runner, systemd
     from .log import silence_libraries
     from .store import Store

@@ -4,14 +4,12 @@
 
 """The requests that the lifecycle asks for, each a function that ends in an event. They block; the runner has threads.
 
-What only a login needs (botocore above all) is loaded by the first login: an agent that goes on with a kept token does
-not carry it.
+What takes AWS's libraries is asked of ``aws``.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import typing as t
 
@@ -20,6 +18,7 @@ from .._auth.config import LoginConfig
 from .._auth.errors import ConfigError, CredentialsError, LoginError, Retry, VaultError
 from .._auth.token import Standing, Token
 from .._auth.vault import Login, Vault
+from . import aws
 from .messages import Checked, Event, Failed, Failure, Lease, LoggedIn, Polled, Purpose, Renewed, Revoked
 from .store import Store, nonce_key
 
@@ -48,27 +47,29 @@ class Held:
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """What a job brings back. held: the token after a login or a renewal. keys: after a login that failed, a
-    fingerprint of the AWS credentials that there are.
+    fingerprint of the AWS credentials that there are. misconfigured: why no login with this configuration can work.
     """
 
     event: Event
     held: Held | None = None
     keys: str | None = None
+    misconfigured: ConfigError | None = None
 
 
 def log_in(config: LoginConfig, vault: Vault, store: Store, number: int) -> Outcome:
     """Log in as ``config`` says. The nonce of an ec2 login is in the store before it is sent to the server."""
-    from .._auth import login
-
     since = clock.now()
+    timeout = vault.connection.timeout
     try:
         ready = config if config.type == "iam" else dataclasses.replace(config, nonce=_nonce(config, vault, store))
-        answer = login.log_in(ready, vault).login
+        answer = vault.login(ready.mount_path, lambda _fresh: aws.prove(ready, timeout), wrap_ttl=ready.wrap_ttl)
+    except aws.MisconfiguredError as e:
+        return Outcome(Failed(Purpose.LOGIN, _failure(e)), misconfigured=e)
     except LoginError as e:
         # Other keys may help where these are missing or refused; so may the same keys if a role was granted to them.
         theirs = config.type == "iam" and (isinstance(e, CredentialsError) or e.retry is not Retry.TRANSIENT)
         failure = dataclasses.replace(_failure(e), credentials=theirs)
-        return Outcome(Failed(Purpose.LOGIN, failure), keys=_keys(config, vault) if theirs else None)
+        return Outcome(Failed(Purpose.LOGIN, failure), keys=aws.keys(config, timeout) if theirs else None)
     held = _held(answer, vault, number, since)
     return Outcome(LoggedIn(held.lease()), held)
 
@@ -98,7 +99,7 @@ def check(held: Held, fresh: bool) -> Outcome:
 
 def poll(config: LoginConfig, vault: Vault, keys: str | None) -> Outcome:
     """Look whether the AWS credentials are others than those of fingerprint ``keys``."""
-    now = _keys(config, vault)
+    now = aws.keys(config, vault.connection.timeout)
     return Outcome(Polled(now is not None and now != keys), keys=now)
 
 
@@ -141,21 +142,6 @@ def _nonce(config: LoginConfig, vault: Vault, store: Store) -> str:
             retry=Retry.TRANSIENT,
         )
     return nonce
-
-
-def _keys(config: LoginConfig, vault: Vault) -> str | None:
-    """A fingerprint of the AWS credentials that a login would use now; None if there are none."""
-    from .._auth.credentials import find_credentials
-    from .._auth.login import signing_target
-
-    try:
-        region = signing_target(config).region
-        found = find_credentials(config, region, timeout=vault.connection.timeout)
-    except (CredentialsError, ConfigError):
-        return None
-    if config.assume_role_arn:
-        return found.provider  # a new session each time: its keys tell nothing
-    return hashlib.sha256(f"{found.access_key} {found.secret_key}".encode()).hexdigest()
 
 
 def _failure(error: LoginError) -> Failure:

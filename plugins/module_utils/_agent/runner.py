@@ -163,10 +163,7 @@ class _Agent:
         for notice in self.config.notices:
             self.log.say("warn", notice)
         self.log.say("info", f"vaultfleet agent {VERSION} started", pid=os.getpid(), vault=self.config.connection.url)
-        kept = self._take_kept()
-        if kept is None:
-            check_login(self.config.login)  # what it loads is needed now anyway
-        self._handle(Started(kept))
+        self._handle(Started(self._take_kept()))
         while self.code is None:
             self._feed_watchdog()
             self._publish()
@@ -202,6 +199,8 @@ class _Agent:
                 stale = t.cast(Held, outcome.held)
                 threading.Thread(target=jobs.revoke, args=(stale,), daemon=True).start()
             return Stale(item.purpose)
+        if outcome.misconfigured and self.last_number == 1:
+            raise outcome.misconfigured  # at the start, as all else that is wrong in the configuration
         if outcome.keys is not None:
             self.keys = outcome.keys
         if outcome.held and (isinstance(outcome.event, LoggedIn) or self._is_held(outcome.held.number)):

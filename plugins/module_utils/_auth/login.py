@@ -15,7 +15,9 @@ from .credentials import Credentials, find_credentials
 from .endpoints import StsTarget, sts_target
 from .errors import ConfigError, MetadataError
 from .request import LoginRequest
-from .vault import Login, Vault
+
+if t.TYPE_CHECKING:
+    from .vault import Login, Vault  # signing alone does without its libraries
 
 
 @dataclasses.dataclass(frozen=True)
