@@ -1,0 +1,259 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One agent as a service of a booted host: configured, started, killed, and looked at from all sides."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import itertools
+import json
+import os
+import re
+import signal
+import time
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.fleet.host import Host
+from tests.fleet.library import PYTHONPATH
+from tests.stack.handle import Stack
+
+from . import unit
+
+Json = dict[str, t.Any]
+
+_NUMBERS = itertools.count(1)
+
+
+@dataclass
+class Service:
+    """An agent that is not started yet.
+
+    instance: where it runs, as AWS sees it. role: parameters of its role on the server, which has a TTL of an hour if
+    they say nothing else. options, method, sinks: for its configuration, which has one sink anyway. more: for its unit.
+    """
+
+    host: Host
+    stack: Stack
+    kind: str  # iam or ec2
+    instance: str
+    role: t.Mapping[str, t.Any] = field(default_factory=dict)
+    options: t.Mapping[str, t.Any] = field(default_factory=dict)
+    method: t.Mapping[str, t.Any] = field(default_factory=dict)
+    more: t.Sequence[str] = ()
+    sinks: t.Sequence[Json] = ()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        self.name = f"{self.kind}-{os.getpid()}-{next(_NUMBERS)}"  # the server may know those of earlier runs
+        self.tokens: set[str] = set()
+        bound = (
+            {"auth_type": "ec2", "bound_account_id": self.stack.env["STACK_ACCOUNT_ID"]}
+            if self.kind == "ec2"
+            else {"auth_type": "iam", "bound_iam_principal_arn": self.stack.env["STACK_APP_ROLE_ARN"]}
+        )
+        times = {"token_ttl": "1h", "token_max_ttl": "2h"}
+        parameters = {"token_policies": "demo-read", **bound, **times, **self.role}
+        self.stack.root("PUT", f"auth/aws/role/{self.name}", parameters)
+        self.stack.delete_accesslist(self.instance)
+        self.host.run(["useradd", "--system", "--user-group", "--no-create-home", self.name])
+        self.host.write("/etc/vault-agent/ca.pem", Path(self.stack.env["VAULT_CACERT"]).read_text(encoding="ascii"))
+        self.configure()
+        self.install()
+
+    # --- its files
+
+    @property
+    def path(self) -> str:
+        """The configuration."""
+        return f"/etc/vault-agent/{self.name}.json"
+
+    def configure(self, **more: t.Any) -> None:
+        """Write the configuration; ``more`` is for its top."""
+        login = {"type": self.kind, "role": self.name, **self.options}
+        if self.kind == "iam":
+            login["header_value"] = self.stack.env["STACK_HEADER_VALUE"]
+        config = {
+            "vault": {"address": self.stack.env["VAULT_ADDR"], "ca_cert": "/etc/vault-agent/ca.pem"},
+            "auto_auth": {
+                "method": {"type": "aws", "config": login, **self.method},
+                "sink": [
+                    {"type": "file", "config": {"path": f"/run/{self.name}/token", "mode": "0640"}},
+                    *({"type": "file", "config": sink} for sink in self.sinks),
+                ],
+            },
+            **more,
+        }
+        self.host.write(self.path, json.dumps(config))
+
+    def install(self, *more: str) -> None:
+        """Write the unit, with ``more`` settings of the service; enabled, as the store of one that is not goes."""
+        endpoint = f"Environment=AWS_EC2_METADATA_SERVICE_ENDPOINT={self.stack.imds_endpoint(self.instance)}"
+        path = f"/etc/systemd/system/{self.name}.service"
+        self.host.write(path, unit.text(self.name, [endpoint, *self.more, *more]))
+        self.host.run(["systemctl", "enable", self.name])
+        self.host.run(["systemctl", "daemon-reload"])
+
+    # --- its life
+
+    def systemctl(self, *arguments: str, timeout: float = 30.0) -> None:
+        """A command of systemctl upon it."""
+        self.host.run(["systemctl", *arguments, self.name], timeout=timeout)
+
+    def start(self) -> str:
+        """Start it, which takes until it is ready; the token that its sink then holds."""
+        self.systemctl("start")
+        return self.token()
+
+    def main(self, but: int = 0) -> int:
+        """Its main process as this machine counts, other than ``but``; 0 if there is none now."""
+        procs = self.host.group / "payload" / "system.slice" / f"{self.name}.service" / "cgroup.procs"
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for pid in procs.read_text(encoding="ascii").split():
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+                    if int(stat.split()[1]) == self.host.leader and int(pid) != but:
+                        return int(pid)
+        return 0
+
+    def send(self, number: signal.Signals) -> int:
+        """Send a signal to its main process, and return that."""
+        pid = self.main()
+        assert pid, f"{self.name} does not run"
+        os.kill(pid, number)
+        return pid
+
+    def revive(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """End it by a signal, and wait until it is back and ready."""
+        before = self.send(number)
+        self.until(lambda: self.main(before), "it did not come back", 20)
+        self.active()
+
+    def active(self) -> None:
+        """Wait until it is ready."""
+        self.until(lambda: self.show("ActiveState") == "active", "it is not ready")
+
+    def until(self, condition: t.Callable[[], object], failure: str, seconds: float = 10.0) -> None:
+        """Wait until ``condition`` is true."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"{failure}\n{self.show('StatusText')}\n{self.journal_text()[-4000:]}"
+            time.sleep(0.05)
+
+    def judge_secrecy(self) -> None:
+        """Look for its secrets in all that it tells."""
+        secrets = {record["token"] for record in self.records().values() if "token" in record} | self.tokens
+        secrets |= {record["nonce"] for record in self.records().values() if "nonce" in record}
+        told = {"journal": self.journal_text(), "STATUS": self.show("StatusText")}
+        if self.file("status.json").exists():
+            told["status"] = json.dumps(self.status())
+        for place, text in told.items():
+            assert "Traceback" not in text, f"{self.name}: a traceback is in its {place}:\n{text}"
+            for secret in secrets:
+                assert secret not in text, f"{self.name}: a secret is in its {place}"
+
+    def settle(self) -> None:
+        """Wait until the first looks at a new token are over."""
+        self.until(lambda: (self.status()["token"] or {}).get("lookup_allowed"), "the token was not looked up")
+        # What replaces another one is in the store beside it for a moment.
+        expected = ["vf-nonce", "vf-token"] if self.kind == "ec2" else ["vf-token"]
+        self.until(
+            lambda: sorted(name.rpartition("-")[0] for name in self.records()) == expected,
+            "the store holds more or less than it should",
+        )
+
+    def remove(self) -> None:
+        """End it, and forget all that the host and the server know of it."""
+        self.host.run(["systemctl", "disable", "--now", self.name], check=False)
+        self.stack.root("DELETE", f"auth/aws/role/{self.name}")
+
+    # --- what is seen of it
+
+    def show(self, name: str) -> str:
+        """A property of the unit."""
+        return self.host.run(["systemctl", "show", "--value", f"--property={name}", self.name]).stdout.strip()
+
+    def file(self, name: str) -> Path:
+        """A file of its runtime directory, as this machine sees it."""
+        return Path(f"/proc/{self.host.leader}/root/run/{self.name}/{name}")
+
+    def token(self) -> str:
+        """What the sink holds; it must be there."""
+        token = self.file("token").read_text(encoding="ascii")
+        self.tokens.add(token)
+        return token
+
+    def status(self) -> Json:
+        """What it last told of itself."""
+        return dict(json.loads(self.file("status.json").read_text(encoding="utf-8")))
+
+    def command(self, *arguments: str, check: bool = True) -> str:
+        """What a command of the agent's command line prints, run by root."""
+        command = ["env", f"PYTHONPATH={PYTHONPATH}", "python3", "-m", unit.PACKAGE, *arguments]
+        return self.host.run(command, check=check).stdout
+
+    def journal(self) -> list[Json]:
+        """Its entries in the journal."""
+        self.host.run(["journalctl", "--sync"])
+        text = self.host.run(["journalctl", "--output=json", "--all", f"--unit={self.name}"]).stdout
+        return [json.loads(line) for line in text.splitlines()]
+
+    def journal_text(self) -> str:
+        """Its messages in the journal."""
+        return "\n".join(str(entry["MESSAGE"]) for entry in self.journal())
+
+    def records(self) -> dict[str, Json]:
+        """What systemd holds for it, name -> record."""
+        # Only the manager has the memory; which service it is of is known by the number in the kernel.
+        dump = self.host.run(["systemd-analyze", "fdstore", "--json=short", self.name]).stdout
+        held = {str(row["inode"]): str(row["fdname"]) for row in json.loads(dump or "[]")}
+        found = {}
+        for link in Path(f"/proc/{self.host.leader}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                inode = str(link.stat().st_ino)
+                if "memfd:" in str(link.readlink()) and inode in held:
+                    found[held[inode]] = json.loads(link.read_bytes())
+        return found
+
+    def nonce(self) -> str:
+        """The nonce that systemd holds for it."""
+        (nonce,) = (record["nonce"] for name, record in self.records().items() if name.startswith("vf-nonce-"))
+        return str(nonce)
+
+    # --- what the server saw of it
+
+    def works(self) -> bool:
+        """Whether the token in the sink does what it is for."""
+        return self.stack.vault.call("GET", "secret/data/demo", token=self.token()).status == 200
+
+    def entry(self) -> Json:
+        """The server's memory of its instance's first login."""
+        return dict(self.stack.root("GET", f"auth/aws/identity-accesslist/{self.instance}")["data"])
+
+    def logins(self) -> list[float]:
+        """When it asked for a login, in seconds since the epoch."""
+        return [moment(entry) for entry in self._login_entries("request")]
+
+    def refusals(self) -> int:
+        """How many logins of it were refused."""
+        return sum("client_token" not in entry.get("auth", {}) for entry in self._login_entries("response"))
+
+    def _login_entries(self, kind: str) -> list[Json]:
+        digest = self.stack.root("POST", "sys/audit-hash/to-file", {"input": self.name})["hash"]
+        return [
+            entry
+            for entry in self.stack.audit()
+            if entry["type"] == kind
+            and entry["request"]["path"] == "auth/aws/login"
+            and entry["request"].get("data", {}).get("role") == digest
+        ]
+
+
+def moment(entry: Json) -> float:
+    """The time of an entry of the audit log, which has more digits than Python reads."""
+    text = re.sub(r"(\.\d{1,6})\d*Z$", r"\1+00:00", entry["time"])
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
