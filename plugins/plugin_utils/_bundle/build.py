@@ -23,7 +23,7 @@ from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle.files impor
     sha256_of,
     write,
 )
-from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle.pins import FOLDER, Lock, Pin, read
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle.pins import Lock, Pin, read
 
 _PROGRAM = "bin/vaultfleet-agent"
 _OTHER_DEST = "choose a folder of yours with dest"
@@ -76,7 +76,7 @@ def _place(wish: Wish) -> t.Iterator[None]:
     with contextlib.ExitStack() as stack:
         with _dest_explained(wish):
             if not wish.dry:
-                os.makedirs(wish.dest, exist_ok=True)
+                os.makedirs(wish.dest, mode=0o755, exist_ok=True)
             there = os.path.isdir(wish.dest)
             if there and os.stat(wish.dest).st_mode & stat.S_IWOTH:
                 raise BundleError(f"dest: everybody may write to {wish.dest}, and hosts run what is there", _OTHER_DEST)
@@ -148,7 +148,7 @@ def _known(record: str, dest: str) -> Bundle | None:
 def _key(lock: Lock, sources: t.Mapping[str, bytes]) -> str:
     """What a bundle is made of, in short: the lock, our code, and the code that builds."""
     builder = {}
-    here = os.path.dirname(FOLDER)
+    here = os.path.dirname(os.path.abspath(__file__))
     for name in os.listdir(here):
         if name.endswith(".py"):
             with open(os.path.join(here, name), "rb") as stream:
