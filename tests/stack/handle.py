@@ -42,6 +42,14 @@ class Stack:
         """Ids of the running instances."""
         return self.env["STACK_INSTANCE_IDS"].split(",")
 
+    def private_address(self, instance: str) -> str:
+        """The address of an instance in its private network. Raises StackError if there is no such instance."""
+        settings = json.loads((self.lay.aws / "imds.json").read_text(encoding="utf-8"))
+        for one in settings["instances"]:
+            if one["instanceId"] == instance:
+                return str(one["privateIp"])
+        raise StackError(f"no such instance: {instance}")
+
     @property
     def container_token(self) -> str:
         """What the container credentials endpoint wants to see in Authorization."""
@@ -126,6 +134,10 @@ class Stack:
         """Address of the metadata service: of one instance, with switches of its own, or of the selected one."""
         address = self.env["AWS_EC2_METADATA_SERVICE_ENDPOINT"]
         return address if instance is None else f"{address}/{instance}"
+
+    def imds_port(self, instance: str) -> int:
+        """A port of 127.0.0.1 where the metadata service of ``instance`` is as on AWS, without an id before paths."""
+        return int(self._imds("listen", instance, {})["port"])
 
     def imds(self, view: str = "", **switches: t.Any) -> dict[str, t.Any]:
         """Set switches of the metadata service (see imds.DEFAULTS) and return them all.

@@ -7,7 +7,8 @@
 ``http://HOST:PORT/latest/...`` is the metadata service of the selected instance (the first one at the start),
 ``http://HOST:PORT/INSTANCE-ID/latest/...`` that of any instance. Each of these views has tokens and switches of its
 own, so tests that use different instances do not meet. ``/container/credentials`` is the credentials endpoint of a
-container. POST /control/set, reset, rotate and forget-tokens switch; "view" in their JSON names the view.
+container. POST /control/set, reset, rotate and forget-tokens switch; "view" in their JSON names the view. POST
+/control/listen gives a view a port of its own, where its address needs no instance id.
 
 Sources: EC2 user guide (instance metadata, identity documents), SDK reference guide (container credential provider).
 """
@@ -262,7 +263,8 @@ class Handler(BaseHTTPRequestHandler):
         """Control."""
         try:
             wish = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
-            self._send((200, json.dumps(self.service.control(self.path, wish)).encode()), "application/json")
+            control = _listen if self.path == "/control/listen" else self.service.control
+            self._send((200, json.dumps(control(self.path, wish)).encode()), "application/json")
         except (ValueError, TypeError, AttributeError) as exc:
             self._send((400, json.dumps({"error": str(exc)}).encode()), "application/json")
 
@@ -271,7 +273,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _target(self) -> tuple[str, str, View | None]:
         found = re.match(r"/(i-[0-9a-f]+)(/.*)", self.path)
-        name, path = (found[1], found[2]) if found else ("", self.path)
+        name, path = (found[1], found[2]) if found else (t.cast("Server", self.server).view, self.path)
         return name, path, self.service.view(name)
 
     def _guarded(self, answer: t.Callable[[], Answer], kind: str) -> None:
@@ -300,10 +302,31 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """Does not wait for connections that are held open."""
+    """Does not wait for connections that are held open. ``view``: whose a path without an instance id is."""
 
     daemon_threads = True
     request_queue_size = 64
+
+    def __init__(self, view: str = "") -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.view = view
+
+
+# Of the views that have a port of their own; guarded by the service's lock.
+_ports: dict[str, int] = {}
+
+
+def _listen(_path: str, wish: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Open a port for a view, or name the one that it has. Raises ValueError if there is no such instance."""
+    name = str(wish.get("view", ""))
+    if Handler.service.view(name) is None:
+        raise ValueError(f"no such view: {name}")
+    with Handler.service.lock:
+        if name not in _ports:
+            server = Server(name)
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            _ports[name] = server.server_port
+        return {"port": _ports[name]}
 
 
 def _altered(data: bytes) -> bytes:
@@ -322,8 +345,8 @@ def main() -> None:
     parser.add_argument("--ready", type=Path, required=True)
     options = parser.parse_args()
     Handler.service = Service(layout(options.dir))
-    server = Server(("127.0.0.1", 0), Handler)
-    write_private(options.ready, str(server.server_address[1]))
+    server = Server()
+    write_private(options.ready, str(server.server_port))
     server.serve_forever()
 
 

@@ -422,6 +422,19 @@ def test_imds_facts(stack: Stack, instance: str) -> None:
         stack.imds_reset()
 
 
+def test_imds_port_of_an_instance(stack: Stack, instance: str) -> None:
+    """It is that instance's metadata service as on AWS, switches included, and stays where it is."""
+    port = stack.imds_port(instance)
+    assert stack.imds_port(instance) == port
+    assert stack.imds_port(stack.instances[0]) != port
+    address = f"http://127.0.0.1:{port}"
+    assert metadata(address, "/latest/meta-data/instance-id", session_token(address)) == (200, instance)
+    stack.imds(instance, disabled=True)
+    assert metadata(address, "/latest/api/token", method="PUT")[0] == 403
+    with pytest.raises(StackError, match="no such view: i-0"):
+        stack.imds_port("i-0")
+
+
 def test_botocore_reads_the_services(stack: Stack, instance: str) -> None:
     """botocore's own providers take role credentials from the metadata service and from the container endpoint."""
     fetcher = InstanceMetadataFetcher(base_url=stack.imds_endpoint(instance), env={})
