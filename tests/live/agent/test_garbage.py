@@ -10,8 +10,6 @@ import itertools
 import threading
 import time
 
-import pytest
-
 from ansible_collections.vaultfleet.aws.tests.unit.support.vaults import AUTH, LOGIN
 from ansible_collections.vaultfleet.aws.tests.unit.support.web import Reply, Seen, Web, drip, hang
 from tests.live.agent.agents import Agents, pauses
@@ -30,11 +28,12 @@ GARBAGE = (
 )
 
 
-@pytest.mark.parametrize("count", [len(GARBAGE)])
-def test_garbage(agents: Agents, count: int) -> None:
-    """Every kind of answer to logins, then a token, then the same to all that is asked for it, then sense again."""
+def test_garbage(agents: Agents) -> None:
+    """In answer to some logins, then to all that is asked for the token, then sense again."""
+    count = 5
     times: dict[str, list[float]] = {"login": [], "lookup-self": [], "renew-self": []}
     rubbish = {purpose: itertools.cycle(GARBAGE) for purpose in times}
+    rubbish["lookup-self"] = itertools.cycle(GARBAGE[count:])
     sane = threading.Event()
 
     def answer(seen: Seen) -> Reply:
@@ -42,7 +41,7 @@ def test_garbage(agents: Agents, count: int) -> None:
         times[purpose].append(time.monotonic())
         if purpose == "login" and len(times["login"]) > count:
             return Reply(
-                200, {**LOGIN, "auth": {**AUTH, "client_token": f"hvs.good{len(times['login'])}", "lease_duration": 8}}
+                200, {**LOGIN, "auth": {**AUTH, "client_token": f"hvs.good{len(times['login'])}", "lease_duration": 5}}
             )
         if sane.is_set() and purpose == "renew-self":
             return Reply(200, {**LOGIN, "auth": {**AUTH, "lease_duration": 3600}})
@@ -50,7 +49,7 @@ def test_garbage(agents: Agents, count: int) -> None:
 
     with Web(answer) as web:
         agent = agents.iam(vault={"address": web.url}, method={"max_backoff": "1s"}, auto_auth={"lookup_interval": 1})
-        agent.start(VAULT_CLIENT_TIMEOUT="2")
+        agent.start(VAULT_CLIENT_TIMEOUT="1")
         begun = time.monotonic()
         agent.until(agent.token, 40, "no token after the garbage")
         first = agent.token()
