@@ -89,13 +89,16 @@ def _run(given: argparse.Namespace) -> int:
     from . import lean
 
     lean.load()
-    from . import config, publish, runner, systemd
+    from . import config, handed, publish, runner, systemd
     from .log import silence_libraries
     from .store import Store
 
     environ = dict(os.environ)
     for name in _OURS:
         os.environ.pop(name, None)
+    keys = handed.aws_credentials(environ)
+    if keys is not None:
+        environ["AWS_SHARED_CREDENTIALS_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = keys
     descriptors = systemd.listen_fds(environ)
     loaded = config.load(given.config, environ)
     _demand_libraries()

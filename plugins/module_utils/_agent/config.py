@@ -18,7 +18,7 @@ from .._auth.durations import parse_duration
 from .._auth.environment import warning
 from .._auth.errors import ConfigError
 from .._auth.sink import Sink
-from . import environment, keys, shapes
+from . import environment, handed, keys, shapes
 from .files import Document, read_all
 from .keys import Block
 from .problems import ConfigErrors, Problem, judge
@@ -98,11 +98,12 @@ def load(paths: t.Sequence[str], environ: t.Mapping[str, str]) -> AgentConfig:
         auto_auth = keys.served(auto_auth, keys.AUTO_AUTH, findings.problems)
         method = _method(auto_auth, findings)
         if method:
-            login = _login(method, settings, findings)
+            login = _login(method, settings, environ, findings)
     connection = _connection(vault, method, environ, findings)
     if auto_auth:
         settings.update(_auto_auth_settings(auto_auth, findings))
-        sinks = _sinks(auto_auth, method, [settings.get("pid_file"), settings.get("metrics_file")], findings)
+        others = [settings.get("pid_file"), settings.get("metrics_file")]
+        sinks = _sinks(auto_auth, method, others, handed.runtime_directories(environ), findings)
         _tell_of_shared_secrets(documents, method, findings)
     if findings.problems or login is None or connection is None:
         raise ConfigErrors(findings.problems)
@@ -174,7 +175,9 @@ def _method(auto_auth: Block, findings: _Findings) -> Block | None:
     return method
 
 
-def _login(method: Block, settings: dict[str, t.Any], findings: _Findings) -> LoginConfig | None:
+def _login(
+    method: Block, settings: dict[str, t.Any], environ: t.Mapping[str, str], findings: _Findings
+) -> LoginConfig | None:
     """Judge the method; its timing goes into ``settings``."""
     for name in ("min_backoff", "max_backoff"):
         if name in method.values:
@@ -198,6 +201,11 @@ def _login(method: Block, settings: dict[str, t.Any], findings: _Findings) -> Lo
         if options.pop("credential_poll_interval") and options.get("type") == "ec2":
             hint = "remove it, or set type to iam"
             findings.problem(config, "credential_poll_interval", "is for type iam, but type is ec2", hint)
+    if options.get("type") == "ec2" and "nonce" not in options:
+        try:
+            options["nonce"] = handed.nonce(environ)
+        except ConfigError as e:
+            findings.problem(config, "nonce", e.what[len("nonce: ") :], e.hint)
     if options.get("region") == "":
         options["region"] = "auto"  # what Vault Agent takes it for
     # What was taken out as ill-typed is not missing.
@@ -290,8 +298,13 @@ def _judge_retry(vault: Block, findings: _Findings) -> None:
 
 
 def _sinks(
-    auto_auth: Block, method: Block | None, others: t.Sequence[str | None], findings: _Findings
+    auto_auth: Block,
+    method: Block | None,
+    others: t.Sequence[str | None],
+    later: t.Collection[str],
+    findings: _Findings,
 ) -> tuple[Sink, ...]:
+    """others: paths that are taken. later: directories that the service manager makes when it starts the agent."""
     blocks = shapes.sinks(auto_auth, findings.problems)
     if not blocks and not _blamed(auto_auth, "sink", findings):
         findings.problem(auto_auth, "sink", "is missing", "give at least one, of type file")
@@ -301,7 +314,7 @@ def _sinks(
     taken = {path for path in others if path}
     sinks = []
     for block in blocks:
-        sink = _sink(block, findings)
+        sink = _sink(block, later, findings)
         if sink and sink.path in taken:
             findings.problem(
                 block, "config.path", f"{sink.path} is written for another purpose", "give each its own file"
@@ -312,7 +325,7 @@ def _sinks(
     return tuple(sinks)
 
 
-def _sink(block: Block, findings: _Findings) -> Sink | None:
+def _sink(block: Block, later: t.Collection[str], findings: _Findings) -> Sink | None:
     kind = block.values.get("type")
     if isinstance(kind, str) and kind.lower() != "file":
         findings.problem(block, "type", f"{kind[:40]!r} is not served by this agent", "use file, the one it serves")
@@ -344,7 +357,9 @@ def _sink(block: Block, findings: _Findings) -> Sink | None:
             hint = _decimal_hint(options["mode"])
         findings.problem(config, names[option], text, hint)
 
-    return judge(lambda given: Sink.from_options("sink", given), options, report)
+    place = os.path.dirname(os.path.normpath(str(options.get("path"))))
+    look = place not in later or os.path.lexists(place)
+    return judge(lambda given: Sink.from_options("sink", given, look=look), options, report)
 
 
 def _decimal_hint(mode: int) -> str:

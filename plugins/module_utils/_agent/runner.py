@@ -16,6 +16,7 @@ import os
 import queue
 import secrets
 import signal
+import sys
 import threading
 import time
 import typing as t
@@ -132,6 +133,8 @@ class _Agent:
         self.overdue = math.inf  # when the request under way is no longer thought to be alive
         self.told: set[str] = set()
         self.reload_error = ""
+        self.loaded_at = time.time()
+        self.program = os.path.realpath(sys.argv[0])  # before an upgrade changes where it leads
         self.code: int | None = None
         self._use(config, Vault(config.connection, _FRONT_END))
         self.state = lifecycle.initial(self._policy(), secrets.randbits(48))
@@ -241,10 +244,20 @@ class _Agent:
                 pid=os.getpid(),
                 pid_started=started_at(os.getpid()),
                 reload_error=self.reload_error,
+                loaded_at=self.loaded_at,
+                program=self.program,
+                nonce_kept=self._keeps_nonce(),
             )
 
         self.publisher.publish(look, self.config.metrics_file)
         self._tell(self.publisher.problems)
+
+    def _keeps_nonce(self) -> bool | None:
+        """Whether the nonce will be there after a restart; None if the login has none."""
+        if self.config.login.type != "ec2":
+            return None
+        key = store.nonce_key(self.config.connection, self.config.login)
+        return self.config.login.nonce is not None or self.around.store.keeps_nonce(key)
 
     def _tell_store(self) -> None:
         self._tell(self.around.store.problems)
@@ -277,6 +290,7 @@ class _Agent:
             return
         if self.state.ready:
             self.around.notifier.reloading()
+        self.loaded_at = time.time()
         try:
             config = self.around.load()
             vault = Vault(config.connection, _FRONT_END)

@@ -143,6 +143,8 @@ def report(seen: Snapshot) -> str:
             f"sink:   {sink['path']}: {sink['error'] or ('holds the token' if sink['holds_token'] else 'waits')}"
         )
     lines += [f"error:  {name}: {text}" for name, text in seen["errors"].items()]
+    if seen.get("nonce_kept") is False and token is not None:
+        lines.append("nonce:  only this process has it: once it ends, this instance cannot log in again")
     if seen["reload_error"]:
         lines.append(f"error:  the last reload was refused: {seen['reload_error']}")
     return "\n".join(lines)

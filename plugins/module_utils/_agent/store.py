@@ -152,6 +152,11 @@ class Store:
         record = self._nonces.get(key)
         return None if record is None else str(record.fields["nonce"])
 
+    def keeps_nonce(self, key: str) -> bool:
+        """Whether the manager was seen to hold the nonce of that ``nonce_key``."""
+        record = self._nonces.get(key)
+        return record is not None and record.sure
+
     def put_nonce(self, key: str, nonce: str, timeout: float = PATIENCE) -> bool:
         """Keep a nonce; True once the manager was seen to hold it, which may take ``timeout`` seconds.
 

@@ -39,8 +39,11 @@ class Sink:
     gid: int | None = None
 
     @classmethod
-    def from_options(cls, option: str, options: t.Mapping[str, t.Any]) -> Sink:
-        """Judge path, mode, owner and group (None is absent), and look at the place. Raises ConfigError, SinkError."""
+    def from_options(cls, option: str, options: t.Mapping[str, t.Any], *, look: bool = True) -> Sink:
+        """Judge path, mode, owner and group (None is absent), and look at the place. Raises ConfigError, SinkError.
+
+        look: False where the place is made later, or is on another host.
+        """
         given = {name: value for name, value in options.items() if value is not None}
         sink = cls(
             path=_path(f"{option}.path", given.get("path")),
@@ -48,8 +51,9 @@ class Sink:
             uid=_owner(f"{option}.owner", given["owner"]) if "owner" in given else None,
             gid=_group(f"{option}.group", given["group"]) if "group" in given else None,
         )
-        with _directory(sink.path) as (directory, name):
-            _state(directory, name, sink.path)
+        if look:
+            with _directory(sink.path) as (directory, name):
+                _state(directory, name, sink.path)
         return sink
 
 
