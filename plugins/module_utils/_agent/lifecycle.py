@@ -11,7 +11,8 @@ outcomes back as events; the simulation in ``tests/simulation`` runs the same co
 The rules, in short:
 
 - A token is renewed at about 70 % of its lease. One that cannot be renewed (batch, not renewable, at its maximum TTL,
-  of limited use) is replaced by a login at about 75 %. One without an end is only looked after.
+  of limited use) is replaced by a login at about 75 %; at its maximum TTL, where little may be left, 5 s before its end
+  at the latest. One without an end is only looked after.
 - While renewals fail they go on until the token really ends; from about 85 % of the lease a login is tried beside them,
   each right after one more renewal, if that failed too.
 - A failed login is tried again after a pause with full jitter from ``min_backoff`` to an exponential bound, in the end
@@ -72,6 +73,7 @@ RENEW_AT = (0.65, 0.75)  # of the lease
 REPLACE_AT = (0.70, 0.80)
 RESCUE_AT = (0.80, 0.90)  # from here on a login is tried beside renewals that fail
 CAPPED = 0.9  # a renewal that grants less than this part of the first lease has met the maximum TTL
+SPARE = 5.0  # seconds that a login is left then, as what was granted may be a second or less
 LONG_PAUSE = 0.75  # of max_backoff: the shortest pause once pauses are as long as that
 LOOK_SPREAD = (0.9, 1.1)  # of lookup_interval
 SINK_LOOK = 5.0  # seconds between two looks at a sink
@@ -336,6 +338,7 @@ class _Step:
     def _renewal_failed(self, failure: Failure, permanent: bool) -> None:
         lease = self.state.lease
         if lease is None:
+            self._done(Purpose.RENEW)
             return
         self._say("warn", f"the renewal failed: {failure.text}", expires_in=self._left(lease))
         doubt = failure.denied and lease.asks is not False
@@ -362,6 +365,7 @@ class _Step:
 
     def _check_failed(self, failure: Failure, permanent: bool) -> None:
         if self.state.lease is None:
+            self._done(Purpose.CHECK)
             return
         self._say("warn", f"the token could not be looked up: {failure.text}")
         self._set(Purpose.CHECK, due=self.now + self._pause(Purpose.CHECK, failure, permanent))
@@ -515,6 +519,8 @@ class _Step:
         renewable = lease.renewable and not capped and not lease.num_uses and lease.ttl > 0
         share = self.luck.uniform(*(RENEW_AT if renewable else REPLACE_AT))
         due = math.inf if lease.ttl == 0 else lease.since + lease.ttl * share
+        if capped and lease.renewable:
+            due = min(due, lease.ends - SPARE)
         if lease.wrapped:
             self._set(Purpose.CHECK, due=due)
             return
