@@ -43,7 +43,7 @@ class AgentConfig:
 
     min_backoff, max_backoff, lookup_interval, credential_poll_interval: seconds; a lookup_interval of 0 means never.
     connection: without retries of its own, since the lifecycle decides when to try again. notices: what the user should
-    be told, one line each.
+    be told, one line each. sha256: of the files that it was read from, separated by blanks.
     """
 
     login: LoginConfig
@@ -61,6 +61,7 @@ class AgentConfig:
     log_level: str = "info"
     log_format: str = "standard"
     notices: tuple[str, ...] = ()
+    sha256: str = ""
 
 
 @dataclasses.dataclass
@@ -107,7 +108,14 @@ def load(paths: t.Sequence[str], environ: t.Mapping[str, str]) -> AgentConfig:
         _tell_of_shared_secrets(documents, method, findings)
     if findings.problems or login is None or connection is None:
         raise ConfigErrors(findings.problems)
-    return AgentConfig(login=login, connection=connection, sinks=sinks, notices=tuple(findings.notices), **settings)
+    return AgentConfig(
+        login=login,
+        connection=connection,
+        sinks=sinks,
+        notices=tuple(findings.notices),
+        sha256=" ".join(document.sha256 for document in documents),
+        **settings,
+    )
 
 
 def _merge(documents: t.Sequence[Document], findings: _Findings) -> dict[str, Block]:

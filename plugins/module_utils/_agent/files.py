@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import stat
@@ -26,12 +27,13 @@ class Object(t.Dict[str, t.Any]):  # noqa: UP006 (Python 3.9 knows the subscript
 
 @dataclasses.dataclass(frozen=True)
 class Document:
-    """A file's object. shared: others than its owner can read it."""
+    """A file's object. shared: others than its owner can read it. sha256: of the whole file, in hex."""
 
     file: str
     values: Object
     shared: bool
     mode: int
+    sha256: str
 
 
 def read_all(paths: t.Sequence[str], problems: list[Problem]) -> list[Document]:
@@ -82,7 +84,9 @@ def _read(file: str, problems: list[Problem]) -> Document | None:
         return None
     values = _parse(file, content, problems)
     mode = stat.S_IMODE(found.st_mode)
-    return None if values is None else Document(file, values, bool(mode & 0o044), mode)
+    if values is None:
+        return None
+    return Document(file, values, bool(mode & 0o044), mode, hashlib.sha256(content).hexdigest())
 
 
 def _parse(file: str, content: bytes, problems: list[Problem]) -> Object | None:

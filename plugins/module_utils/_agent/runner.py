@@ -133,7 +133,6 @@ class _Agent:
         self.overdue = math.inf  # when the request under way is no longer thought to be alive
         self.told: set[str] = set()
         self.reload_error = ""
-        self.loaded_at = time.time()
         self.program = os.path.realpath(sys.argv[0])  # before an upgrade changes where it leads
         self.code: int | None = None
         self._use(config, Vault(config.connection, _FRONT_END))
@@ -244,7 +243,7 @@ class _Agent:
                 pid=os.getpid(),
                 pid_started=started_at(os.getpid()),
                 reload_error=self.reload_error,
-                loaded_at=self.loaded_at,
+                config_sha256=self.config.sha256,
                 program=self.program,
                 nonce_kept=self._keeps_nonce(),
             )
@@ -290,7 +289,6 @@ class _Agent:
             return
         if self.state.ready:
             self.around.notifier.reloading()
-        self.loaded_at = time.time()
         try:
             config = self.around.load()
             vault = Vault(config.connection, _FRONT_END)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import typing as t
 from pathlib import Path
@@ -83,3 +84,10 @@ def test_a_sink_may_be_in_a_runtime_directory_that_comes_with_the_start(tmp_path
     runtime.write_text("no directory", encoding="utf-8")
     with pytest.raises(config.ConfigErrors, match="cannot open the directory"):
         config.load(paths, {"RUNTIME_DIRECTORY": str(runtime)})
+
+
+def test_which_files_a_configuration_is_of(tmp_path: Path) -> None:
+    (path,) = written(tmp_path, str(tmp_path / "token"), type="iam")
+    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    assert config.load([path], {}).sha256 == digest
+    assert config.load([path, path], {}).sha256 == f"{digest} {digest}"
