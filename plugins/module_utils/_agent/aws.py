@@ -10,6 +10,7 @@ keys are then not in the agent's memory either, and a ``credential_process`` tha
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -54,10 +55,20 @@ def check(config: LoginConfig) -> None:
     _ask("check", config, 0)
 
 
+def prepare() -> None:
+    """Start the process for the next question now, so that it loads its libraries while the agent loads its own."""
+    with contextlib.suppress(OSError):  # which the question meets again
+        _waiting.append(_Process())
+
+
 def _ask(what: str, config: LoginConfig, timeout: float) -> t.Any:
     """Return what the process answers. Raises the LoginError that it met, or one that tells how it ended."""
     question = json.dumps({"what": what, "config": dataclasses.asdict(config), "timeout": timeout})
-    code, output = _run(question.encode(), time.monotonic() + timeout + _EXTRA)
+    try:
+        process = _waiting.pop() if _waiting else _Process()
+    except OSError as e:
+        raise _broken(f"cannot be started ({e.strerror})", "look at the host's memory and limits") from None
+    code, output = process.ask(question.encode(), time.monotonic() + timeout + _EXTRA)
     try:
         answer = json.loads(output)
     except ValueError:
@@ -71,43 +82,54 @@ def _ask(what: str, config: LoginConfig, timeout: float) -> t.Any:
     raise _broken(f"ended with {code} and no answer", "look at the host's memory, and at the libraries of the agent")
 
 
-def _run(question: bytes, deadline: float) -> tuple[int | None, bytes]:
-    """Run the process: its exit code (None if it was ended at the deadline), and its answer.
+class _Process:
+    """The process, waiting for its question; it ends if there comes none. Raises OSError if it cannot be started.
 
     By hand, as the module subprocess has as much memory as twenty of these.
     """
-    flags = ["-I"] * sys.flags.isolated + ["-O"] * sys.flags.optimize
-    asked = os.memfd_create("question", os.MFD_CLOEXEC)
-    reader, writer = os.pipe()
-    try:
-        os.pwrite(asked, question, 0)
-        child = os.posix_spawn(
-            sys.executable,
-            [sys.executable, *flags, "-c", _START.format(__package__), *sys.path],
-            os.environ,
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, asked, 0),
-                (os.POSIX_SPAWN_DUP2, writer, 1),
-                # What a library or a credential_process says there may hold secrets.
-                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-            ],
-            setsid=True,  # so that what it started ends with it, and Ctrl-C is for the agent alone
-        )
-    except BaseException:
-        os.close(reader)
-        raise
-    finally:
-        os.close(asked)
-        os.close(writer)
-    ended = False
-    try:
-        output, ended = _read(reader, deadline)
-    finally:
-        os.close(reader)
-        if not ended:
-            os.killpg(child, signal.SIGKILL)
-        _pid, status = os.waitpid(child, 0)
-    return (os.waitstatus_to_exitcode(status) if ended else None), output
+
+    def __init__(self) -> None:
+        theirs, self._question = os.pipe()
+        self._answer, output = os.pipe()
+        flags = ["-I"] * sys.flags.isolated + ["-O"] * sys.flags.optimize
+        try:
+            self._pid = os.posix_spawn(
+                sys.executable,
+                [sys.executable, *flags, "-c", _START.format(__package__), *sys.path],
+                os.environ,
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, theirs, 0),
+                    (os.POSIX_SPAWN_DUP2, output, 1),
+                    # What a library or a credential_process says there may hold secrets.
+                    (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+                ],
+                setsid=True,  # so that what it started ends with it, and Ctrl-C is for the agent alone
+            )
+        except BaseException:
+            os.close(self._question)
+            os.close(self._answer)
+            raise
+        finally:
+            os.close(theirs)
+            os.close(output)
+
+    def ask(self, question: bytes, deadline: float) -> tuple[int | None, bytes]:
+        """Ask, once: the process's exit code (None if it was ended at the deadline), and its answer."""
+        ended = False
+        try:
+            # If it is gone already, its exit code tells more.
+            with contextlib.suppress(BrokenPipeError), open(self._question, "wb") as file:
+                file.write(question)
+            output, ended = _read(self._answer, deadline)
+        finally:
+            os.close(self._answer)
+            if not ended:
+                os.killpg(self._pid, signal.SIGKILL)
+            _pid, status = os.waitpid(self._pid, 0)
+        return (os.waitstatus_to_exitcode(status) if ended else None), output
+
+
+_waiting: list[_Process] = []
 
 
 def _read(descriptor: int, deadline: float) -> tuple[bytes, bool]:

@@ -86,12 +86,7 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(given: argparse.Namespace) -> int:
-    from . import lean
-
-    lean.load()
-    from . import config, handed, publish, runner, systemd
-    from .log import silence_libraries
-    from .store import Store
+    from . import aws, handed, lean
 
     environ = dict(os.environ)
     for name in _OURS:
@@ -99,12 +94,19 @@ def _run(given: argparse.Namespace) -> int:
     keys = handed.aws_credentials(environ)
     if keys is not None:
         environ["AWS_SHARED_CREDENTIALS_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = keys
+    os.umask(0o077)
+    _no_core_dumps()
+    if "LISTEN_FDS" not in environ:  # else there may be a kept token, and no login to prepare for
+        aws.prepare()
+    lean.load()
+    from . import config, publish, runner, systemd
+    from .log import silence_libraries
+    from .store import Store
+
     descriptors = systemd.listen_fds(environ)
     loaded = config.load(given.config, environ)
     _demand_libraries()
     silence_libraries()
-    os.umask(0o077)
-    _no_core_dumps()
     notifier = systemd.Notifier.from_environ(environ)
     around = runner.Surroundings(
         load=lambda: config.load(given.config, environ),
