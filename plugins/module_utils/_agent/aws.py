@@ -91,7 +91,7 @@ class _Process:
     def __init__(self) -> None:
         theirs, self._question = os.pipe()
         self._answer, output = os.pipe()
-        flags = ["-I"] * sys.flags.isolated + ["-O"] * sys.flags.optimize
+        flags = ["-I"] * sys.flags.isolated + ["-O"] * sys.flags.optimize + ["-B"] * sys.dont_write_bytecode
         try:
             self._pid = os.posix_spawn(
                 sys.executable,
