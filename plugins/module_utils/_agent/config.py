@@ -4,7 +4,8 @@
 
 """The agent's configuration: Vault Agent's JSON, judged strictly, all mistakes at once. ``load`` is the way in.
 
-No requests are made; the files and directories that the configuration names are looked at.
+No requests are made; the files and directories that the configuration names are looked at. ``foretell`` judges what is
+for another host.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from .._auth.environment import warning
 from .._auth.errors import ConfigError
 from .._auth.sink import Sink
 from . import environment, handed, keys, shapes
-from .files import Document, read_all
+from .files import Document, from_text, read_all
 from .keys import Block
 from .problems import ConfigErrors, Problem, judge
 
-__all__ = ["AgentConfig", "ConfigErrors", "Problem", "load"]
+__all__ = ["AgentConfig", "ConfigErrors", "Problem", "foretell", "load"]
 
 _DEFAULT_URL = "https://127.0.0.1:8200"  # Vault Agent's
 _OF_METHOD = ("mount_path", "wrap_ttl")  # options of the login that stand in the method, not in its config
@@ -66,8 +67,9 @@ class AgentConfig:
 
 @dataclasses.dataclass
 class _Findings:
-    """What is gathered on the way through the files."""
+    """What is gathered on the way through the files. look: whether what they name is on this host."""
 
+    look: bool = True
     problems: list[Problem] = dataclasses.field(default_factory=list)
     notices: list[str] = dataclasses.field(default_factory=list)
 
@@ -83,7 +85,19 @@ def load(paths: t.Sequence[str], environ: t.Mapping[str, str]) -> AgentConfig:
     findings = _Findings()
     if not paths:
         findings.problems.append(Problem("", "", "no configuration is given", "name a file with --config"))
-    documents = read_all(paths, findings.problems)
+    return _judged(read_all(paths, findings.problems), environ, findings)
+
+
+def foretell(text: str) -> AgentConfig:
+    """Judge the configuration ``text`` of another host as ``load`` would there, without what takes a look at that host.
+
+    Files need only have absolute paths, and owners that are names become None. Raises ConfigErrors.
+    """
+    findings = _Findings(look=False)
+    return _judged(from_text(text, findings.problems), {}, findings)
+
+
+def _judged(documents: t.Sequence[Document], environ: t.Mapping[str, str], findings: _Findings) -> AgentConfig:
     whole = not findings.problems  # else a block that seems missing may stand in what could not be read
     top = _merge(documents, findings)
     settings = _top_settings(top, findings)
@@ -258,6 +272,8 @@ def _connection(
         findings.problems.append(Problem(file, key, text, hint))
 
     options["retries"] = 0
+    if not findings.look:
+        _foretell_files(options, places, findings)
     taken_out = {problem.key for problem in findings.problems[blamed:]}
     left_out = [name for name in keys.VAULT.kinds if vault and vault.at(name) in taken_out and name not in options]
     stand_ins = {"url": _DEFAULT_URL}
@@ -265,6 +281,16 @@ def _connection(
     if connection and not connection.validate_certs and places["validate_certs"][0] == "environment":
         findings.notices.append(warning(connection.url))
     return connection
+
+
+def _foretell_files(options: dict[str, t.Any], places: t.Mapping[str, tuple[str, str]], findings: _Findings) -> None:
+    """Take the files of the connection out of ``options``, with what can be said of them from afar."""
+    names = ["ca_cert", "ca_path", "client_key", "client_cert"]
+    if "client_cert" not in options:
+        names.remove("client_key")  # the core refuses it before it looks
+    for name in names:
+        if name in options and not os.path.isabs(options.pop(name)):
+            findings.problems.append(Problem(*places[name], "is not an absolute path", "start it with /"))
 
 
 def _connection_of_files(
@@ -357,6 +383,8 @@ def _sink(block: Block, later: t.Collection[str], findings: _Findings) -> Sink |
         for name in (option, alias):
             if config.values.get(name) not in (None, -1, "-1"):  # OpenBao's word for "leave it"
                 options[option], names[option] = config.values[name], name
+    if not findings.look:
+        options = {name: value for name, value in options.items() if name in ("path", "mode") or _is_id(value)}
     if len(findings.problems) > blamed and "path" not in options:
         return None
 
@@ -366,8 +394,12 @@ def _sink(block: Block, later: t.Collection[str], findings: _Findings) -> Sink |
         findings.problem(config, names[option], text, hint)
 
     place = os.path.dirname(os.path.normpath(str(options.get("path"))))
-    look = place not in later or os.path.lexists(place)
+    look = findings.look and (place not in later or os.path.lexists(place))
     return judge(lambda given: Sink.from_options("sink", given, look=look), options, report)
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) or str(value).isdecimal()
 
 
 def _decimal_hint(mode: int) -> str:
@@ -385,6 +417,8 @@ def _file(block: Block, name: str, findings: _Findings) -> str | None:
         findings.problem(block, name, f"{path[:80]!r} is not an absolute path of a file", "start it with /")
         return None
     path = os.path.normpath(path)
+    if not findings.look:
+        return path
     if not os.path.isdir(os.path.dirname(path)):
         findings.problem(block, name, f"there is no directory {os.path.dirname(path)[:200]}", "create it first")
         return None

@@ -47,6 +47,13 @@ def read_all(paths: t.Sequence[str], problems: list[Problem]) -> list[Document]:
     return documents
 
 
+def from_text(text: str, problems: list[Problem]) -> list[Document]:
+    """Return the object that ``text`` is, as if it were in a file without a name; ``problems`` as ``read_all``."""
+    content = text.encode("utf-8", "surrogatepass")
+    values = _parse("", content, problems)
+    return [] if values is None else [Document("", values, False, 0o600, hashlib.sha256(content).hexdigest())]
+
+
 def _files(path: str, problems: list[Problem]) -> list[str]:
     """The files that a --config means: itself, or what a directory holds, without what editors leave there."""
     try:
