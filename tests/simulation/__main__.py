@@ -37,12 +37,12 @@ def main() -> int:
         parser.error("--agents must be at least 1")
     chosen = [scenario for scenario in SCENARIOS if scenario.name in (arguments.scenario or names)]
 
-    begun = time.monotonic()
+    begun = time.process_time()
     results: dict[str, dict[str, Result]] = {}
     for scenario in chosen:
         print(f"{scenario.name}: {scenario.text} ...", file=sys.stderr, flush=True)
         results[scenario.name] = {fleet: send(fleet, scenario, agents, arguments.seed) for fleet in FLEETS}
-    print(f"{agents} agents, seed {arguments.seed}, {time.monotonic() - begun:.0f} s")
+    print(f"{agents} agents, seed {arguments.seed}, {time.process_time() - begun:.0f} s of processor time")
     print(table({scenario.name: scenario.text for scenario in chosen}, results))
     print()
     found = verdicts(results)

@@ -35,6 +35,7 @@ from ansible_collections.vaultfleet.aws.tests.unit.plugins.module_utils._agent.p
     AWAY,
     DENIED,
     SEEDS,
+    WRONG_ROLE,
     Play,
     only,
     policy,
@@ -313,6 +314,17 @@ def test_the_pause_between_renewals_leaves_room_before_the_end() -> None:
             assert play.due(Purpose.RENEW) <= max(lifecycle.FLOOR, (play.held.ends - play.now) / 3) + 1e-6
 
 
+def test_a_renewal_that_is_refused_for_good_is_not_pressed() -> None:
+    play = Play(QUIET).serve()
+    play.next_request()
+    assert purposes(play.fail(Purpose.RENEW, WRONG_ROLE)) == [Purpose.LOGIN]
+
+    play.fail(Purpose.LOGIN)
+
+    assert play.due(Purpose.LOGIN) <= 2
+    assert play.due(Purpose.RENEW) > 100
+
+
 @pytest.mark.parametrize("purpose", [Purpose.RENEW, Purpose.CHECK])
 def test_what_fails_after_the_token_ended_is_not_tried_again(purpose: Purpose) -> None:
     play = Play(policy(sinks=0, lookup_interval=0 if purpose is Purpose.RENEW else 30)).serve(ttl=60)
@@ -322,11 +334,10 @@ def test_what_fails_after_the_token_ended_is_not_tried_again(purpose: Purpose) -
 
     actions = play.fail(purpose)
     actions += play.feed(CheckNow(), after=2)
-    play.fail(Purpose.LOGIN)
+    actions += play.fail(Purpose.LOGIN)
+    actions += [action for _time, action in play.until(play.now + 3)]
 
-    assert purposes(actions) == [Purpose.LOGIN]
-    done = play.until(play.now + 3)
-    assert set(purposes(action for _time, action in done)) <= {Purpose.LOGIN}
+    assert set(purposes(actions)) == {Purpose.LOGIN}
 
 
 def test_a_renewal_waits_as_long_as_the_server_asks() -> None:
