@@ -33,12 +33,21 @@ class MisconfiguredError(ConfigError):
     """No login can work with this configuration; found before any request."""
 
 
-def prove(config: LoginConfig, timeout: float) -> LoginRequest:
-    """Return a login request, signed or fetched now; config: an ec2 one with its nonce. timeout: seconds, of calls to
-    AWS. Raises MisconfiguredError, LoginError.
+@dataclasses.dataclass(frozen=True)
+class Proof:
+    """A login request, and a fingerprint of the AWS credentials that signed it; None for an ec2 one."""
+
+    request: LoginRequest
+    keys: str | None
+
+
+def prove(config: LoginConfig, timeout: float) -> Proof:
+    """Return a proof, made now; config: an ec2 one with its nonce. timeout: seconds, of calls to AWS.
+
+    Raises MisconfiguredError, LoginError.
     """
     found = _ask("prove", config, timeout)
-    return LoginRequest(found["body"], found["facts"], tuple(found["secrets"]))
+    return Proof(LoginRequest(found["body"], found["facts"], tuple(found["secrets"])), found["keys"])
 
 
 def keys(config: LoginConfig, timeout: float) -> str | None:

@@ -13,9 +13,8 @@ import typing as t
 
 from .._auth import chain, iam, login
 from .._auth.config import LoginConfig
-from .._auth.credentials import find_credentials
+from .._auth.credentials import Credentials, find_credentials
 from .._auth.errors import ConfigError, LoginError
-from .._auth.request import LoginRequest
 
 # Not needed with static keys; but it loads here, while nobody waits.
 _LOADED = chain
@@ -52,23 +51,23 @@ def _told(error: LoginError, kind: str, option: str = "") -> dict[str, t.Any]:
 
 
 def _prove(config: LoginConfig, timeout: float) -> dict[str, t.Any]:
-    request = _iam(config, timeout) if config.type == "iam" else _ec2(config)
-    return {"body": dict(request.body), "facts": dict(request.facts), "secrets": [*request.secrets]}
+    if config.type == "iam":
+        target = login.signing_target(config)
+        found = find_credentials(config, target.region, timeout=timeout)
+        request, keys = iam.login_request(config, found, target), _fingerprint(config, found)
+    else:
+        from .._auth import ec2, imds
 
-
-def _iam(config: LoginConfig, timeout: float) -> LoginRequest:
-    target = login.signing_target(config)
-    return iam.login_request(config, find_credentials(config, target.region, timeout=timeout), target)
-
-
-def _ec2(config: LoginConfig) -> LoginRequest:
-    from .._auth import ec2, imds
-
-    return ec2.login_request(config, imds.identity_document(config.signature_type), str(config.nonce))
+        document = imds.identity_document(config.signature_type)
+        request, keys = ec2.login_request(config, document, str(config.nonce)), None
+    return {"body": dict(request.body), "facts": dict(request.facts), "secrets": [*request.secrets], "keys": keys}
 
 
 def _keys(config: LoginConfig, timeout: float) -> str:
-    found = find_credentials(config, login.signing_target(config).region, timeout=timeout)
+    return _fingerprint(config, find_credentials(config, login.signing_target(config).region, timeout=timeout))
+
+
+def _fingerprint(config: LoginConfig, found: Credentials) -> str:
     if config.assume_role_arn:
         return found.provider  # a new session each time: its keys tell nothing
     return hashlib.sha256(f"{found.access_key} {found.secret_key}".encode()).hexdigest()

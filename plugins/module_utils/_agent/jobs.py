@@ -16,6 +16,7 @@ import typing as t
 from .._auth import clock
 from .._auth.config import LoginConfig
 from .._auth.errors import ConfigError, CredentialsError, LoginError, Retry, VaultError
+from .._auth.request import LoginRequest
 from .._auth.token import Standing, Token
 from .._auth.vault import Login, Vault
 from . import aws
@@ -59,17 +60,24 @@ class Outcome:
 def log_in(config: LoginConfig, vault: Vault, store: Store, number: int) -> Outcome:
     """Log in as ``config`` says. The nonce of an ec2 login is in the store before it is sent to the server."""
     since = clock.now()
-    timeout = vault.connection.timeout
+    keys: str | None = None
+
+    def proof(_fresh: bool) -> LoginRequest:
+        nonlocal keys
+        made = aws.prove(ready, vault.connection.timeout)
+        keys = made.keys
+        return made.request
+
     try:
         ready = config if config.type == "iam" else dataclasses.replace(config, nonce=_nonce(config, vault, store))
-        answer = vault.login(ready.mount_path, lambda _fresh: aws.prove(ready, timeout), wrap_ttl=ready.wrap_ttl)
+        answer = vault.login(ready.mount_path, proof, wrap_ttl=ready.wrap_ttl)
     except aws.MisconfiguredError as e:
         return Outcome(Failed(Purpose.LOGIN, _failure(e)), misconfigured=e)
     except LoginError as e:
         # Other keys may help where these are missing or refused; so may the same keys if a role was granted to them.
         theirs = config.type == "iam" and (isinstance(e, CredentialsError) or e.retry is not Retry.TRANSIENT)
         failure = dataclasses.replace(_failure(e), credentials=theirs)
-        return Outcome(Failed(Purpose.LOGIN, failure), keys=aws.keys(config, timeout) if theirs else None)
+        return Outcome(Failed(Purpose.LOGIN, failure), keys=keys if theirs else None)
     held = _held(answer, vault, number, since)
     return Outcome(LoggedIn(held.lease()), held)
 
