@@ -34,7 +34,7 @@ def draw(scenarios: t.Sequence[Scenario], results: Results, file: Path) -> None:
             axis.axvspan(outage.start / MINUTE, outage.end / MINUTE, color="#dddddd")
         axis.set_title(f"{scenario.name}: {scenario.text}", fontsize=9)
         axis.set_yscale("symlog", linthresh=1)
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, max(2, *(2 * max(result.logins) for result in results[scenario.name].values())))
         axis.set_xlabel("minutes", fontsize=8)
         axis.set_ylabel("logins/s", fontsize=8)
         axis.legend(fontsize=8)
