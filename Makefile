@@ -69,6 +69,14 @@ stack-up: ## Start Vault, AWS and instance metadata on loopback; see .stack/env
 stack-down: ## Stop them
 	@$(PYTHON) -m tests.stack down
 
+.PHONY: fleet-up
+fleet-up: ## Boot three hosts beside a stack of their own; see .fleet/hosts
+	@$(PYTHON) -m tests.fleet up
+
+.PHONY: fleet-down
+fleet-down: ## Shut them down
+	@$(PYTHON) -m tests.fleet down
+
 .PHONY: bench
 bench: ## Compare with the peers, side by side
 	@$(TOOL)venv --lock bench run python -m tests.bench.run

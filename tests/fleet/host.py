@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 from . import leftovers
 from .errors import FleetError
 from .image import ensure_image
+from .network import Network
 from .progress import say
 
 KEEPER = Path(__file__).with_name("keeper.sh")
@@ -115,12 +117,33 @@ class Host:
         """The text of a file of the host."""
         return self.run(["cat", "--", path]).stdout
 
+    def reboot(self) -> Host:
+        """Boot it again, on the same tree and network; the host as it is then, for it has a new ``leader``.
+
+        Raises FleetError when it does not come up.
+        """
+        start = time.monotonic()
+        deadline = start + BOOT_TIMEOUT
+
+        def wait() -> None:
+            if time.monotonic() > deadline:
+                raise FleetError(f"{self.name} had not booted again after {BOOT_TIMEOUT:.0f} s")
+            time.sleep(0.02)
+
+        self.run(["systemctl", "reboot", "--no-block"])
+        leader = _leader(self.group, wait, but=self.leader)
+        failed = _booted(leader, self.group, wait, deadline)
+        return dataclasses.replace(self, leader=leader, failed_units=failed, boot_seconds=time.monotonic() - start)
+
 
 @contextlib.contextmanager
-def booted(release: str = "trixie", binds: t.Sequence[Bind] = ()) -> t.Iterator[Host]:
-    """A host that has booted, on the machine's own network; it is shut down when the block ends, however it ends.
+def booted(
+    release: str = "trixie", binds: t.Sequence[Bind] = (), network: Network | None = None, hostname: str = ""
+) -> t.Iterator[Host]:
+    """A host that has booted; it is shut down when the block ends, however it ends.
 
-    Raises FleetError when it does not come up. Units that failed to start are no error, but said.
+    Without a ``network`` it is on the machine's own. ``hostname``: what it calls itself, if not by the name that it
+    has here. Raises FleetError when it does not come up. Units that failed to start are no error, but said.
     """
     image = ensure_image(release)
     leftovers.clear_orphans()
@@ -132,19 +155,34 @@ def booted(release: str = "trixie", binds: t.Sequence[Bind] = ()) -> t.Iterator[
         if not (group / "cgroup.kill").exists():
             raise FleetError("hosts need Linux 5.14 or newer (cgroup.kill)")
         options = [f"--directory={folder / 'root'}", f"--machine={name}", *map(_bind_option, binds)]
-        command = ["sh", str(KEEPER), str(folder), str(group), str(image), *NSPAWN, *options, "--", "--show-status=1"]
+        if hostname:
+            options.append(f"--hostname={hostname}")
+        command = ["sh", str(KEEPER), str(folder), str(group), str(image), *NSPAWN, *options]
+        kept = []
+        if network is not None:
+            command = ["nsenter", f"--net=/proc/self/fd/{network.namespace}", *command, "--capability=CAP_NET_ADMIN"]
+            kept = [network.namespace]
         start = time.monotonic()
         with (
             tempfile.TemporaryFile() as console,
             subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=console, stderr=console, start_new_session=True
+                [*command, "--", "--show-status=1"],
+                stdin=subprocess.PIPE,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+                pass_fds=kept,
             ) as keeper,
         ):
             leader = None
             try:
                 deadline = start + BOOT_TIMEOUT
-                leader = _leader(group, keeper, console, deadline)
-                failed = _booted(leader, group, keeper, console, deadline)
+
+                def wait() -> None:
+                    _wait_a_little(keeper, console, deadline)
+
+                leader = _leader(group, wait)
+                failed = _booted(leader, group, wait, deadline)
                 seconds = time.monotonic() - start
                 if failed:
                     say(f"{release}: units that failed: {', '.join(failed)}")
@@ -169,21 +207,20 @@ def _bind_option(bind: Bind) -> str:
     return f"--bind{'' if bind.writable else '-ro'}={source}:{target}"
 
 
-def _leader(group: Path, keeper: subprocess.Popen[bytes], console: t.IO[bytes], deadline: float) -> int:
-    """The process that is number 1 in the host."""
+def _leader(group: Path, wait: t.Callable[[], None], but: int = 0) -> int:
+    """The process that is number 1 in the host, once there is one other than ``but``."""
     members = group / "payload" / "init.scope" / "cgroup.procs"
     while True:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             for pid in members.read_text(encoding="ascii").split():
                 status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
-                if any(line.startswith("NSpid:") and line.split()[-1] == "1" for line in status.splitlines()):
+                first = any(line.startswith("NSpid:") and line.split()[-1] == "1" for line in status.splitlines())
+                if first and int(pid) != but:
                     return int(pid)
-        _wait_a_little(keeper, console, deadline)
+        wait()
 
 
-def _booted(
-    leader: int, group: Path, keeper: subprocess.Popen[bytes], console: t.IO[bytes], deadline: float
-) -> tuple[str, ...]:
+def _booted(leader: int, group: Path, wait: t.Callable[[], None], deadline: float) -> tuple[str, ...]:
     """Wait until systemd has started everything; the units that failed."""
     probe = Host("", "", leader, group, 0, ())
     while True:
@@ -196,7 +233,7 @@ def _booted(
             if state == "degraded":
                 listed = probe.run(["systemctl", "--failed", "--plain", "--no-legend"]).stdout.splitlines()
                 return tuple(line.split()[0] for line in listed)
-        _wait_a_little(keeper, console, deadline)
+        wait()
 
 
 def _wait_a_little(keeper: subprocess.Popen[bytes], console: t.IO[bytes], deadline: float) -> None:

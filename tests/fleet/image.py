@@ -16,8 +16,8 @@ from .errors import FleetError
 from .progress import step
 from .releases import Release, find_release
 
-# What a host in the field has: an init, a Python, and the way in for Ansible.
-PACKAGES = "systemd,systemd-sysv,dbus,python3,openssh-server,sudo,iproute2,ca-certificates"
+# What a host in the field has: an init, a Python, and the way in for Ansible. And libfaketime, for a wrong clock.
+PACKAGES = "systemd,systemd-sysv,dbus,python3,openssh-server,sudo,acl,iproute2,ca-certificates,libfaketime"
 OPTIONS = [
     "--mode=root",
     "--variant=minbase",

@@ -31,7 +31,12 @@ exec 3<&- </dev/null
         mount -t overlay -o "lowerdir=$image,upperdir=$folder/upper,workdir=$folder/work" fleet "$folder/root"
         mkdir -p /run/systemd/nspawn
         mount -t tmpfs -o mode=755 fleet /run/systemd/nspawn
-        exec "$@"
+        code=133 # says that the host reboots
+        while [ "$code" -eq 133 ]; do
+            code=0
+            "$@" || code=$?
+        done
+        exit "$code"
     ' sh "$folder" "$image" "$@"
 ) || echo "the host ended with code $?"
 
