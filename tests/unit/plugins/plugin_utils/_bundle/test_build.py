@@ -227,12 +227,12 @@ def _build_in_process(wish: Wish, results: multiprocessing.queues.SimpleQueue[tu
 def test_side_by_side(wish: Wish) -> None:
     """One builds, the others wait and take what it built."""
     results = FORK.SimpleQueue()
-    processes = [FORK.Process(target=_build_in_process, args=(wish, results)) for _ in range(4)]
+    processes = [FORK.Process(target=_build_in_process, args=(wish, results)) for _number in range(4)]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
-    found = [results.get() for _ in processes]
+    found = [results.get() for _process in processes]
     assert len({sha256 for sha256, _changed in found}) == 1
     assert sorted(changed for _sha256, changed in found) == [False, False, False, True]
 
