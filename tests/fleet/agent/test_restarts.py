@@ -47,7 +47,7 @@ def test_the_watchdog_ends_a_hung_agent(serve: Serve) -> None:
     agent = serve("ec2", 0, more=["WatchdogSec=2"])
     token = agent.start()
     nonce = agent.nonce()
-    time.sleep(4.5)
+    time.sleep(3)
     assert agent.show("NRestarts") == "0", "an agent that is well was ended"
     agent.revive(signal.SIGSTOP)
     assert "Watchdog timeout" in agent.journal_text()

@@ -100,13 +100,17 @@ def test_a_sink_that_fails(serve: Serve) -> None:
 
 
 def test_put_back(serve: Serve) -> None:
-    """A sink that was removed or altered is put back."""
+    """A sink that was removed or altered is put back, and costs no login."""
     agent = serve("iam", 1)
+    agent.sinks = [{"path": f"/run/{agent.name}/second"}]
+    agent.configure()
     token = agent.start()
+    agent.until(lambda: agent.file("second").exists(), "there is no second sink")
     agent.file("token").unlink()
-    agent.until(lambda: agent.file("token").exists(), "it was not put back")
-    agent.file("token").write_text("of somebody else")
-    agent.until(lambda: agent.token() == token, "it was not put back")
+    agent.file("second").write_text("of somebody else", encoding="ascii")
+    for name in ("token", "second"):
+        file = agent.file(name)
+        agent.until(lambda file=file: file.exists() and file.read_text() == token, f"{name} was not put back")  # type: ignore[misc]
     assert len(agent.logins()) == 1
 
 
