@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Waits until an agent serves a token with the configuration that is on the host, or finds out what is in its way."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import signal
+import time
+import typing as t
+
+from . import places, service
+from .service import Run
+
+_PAUSE = 0.25  # seconds
+_PROPERTIES = ("ActiveState", "SubState", "MainPID", "Job", "NRestarts", "NFileDescriptorStore")
+_MOST_CRASHES = 2  # in a row, after which it will not help to wait
+_SETTLES = 3.0  # seconds in which a reload, or a look that was asked for, is over
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How it ended. problem: why there is no token, in the agent's own words, or "". runs: whether the agent is alive.
+
+    status: what it told last; {} if nothing. warnings: what a user should know of an agent that serves.
+    """
+
+    problem: str
+    runs: bool
+    status: dict[str, t.Any]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass
+class _Seen:
+    """One look at the service."""
+
+    shown: dict[str, str]
+    status: dict[str, t.Any] | None
+
+    @property
+    def pid(self) -> int:
+        return int(self.shown.get("MainPID") or 0)
+
+    @property
+    def restarts(self) -> int:
+        return int(self.shown.get("NRestarts") or 0)
+
+
+def wait(name: str, timeout: float, run: Run) -> Outcome:
+    """Wait at most ``timeout`` seconds for the agent ``name``."""
+    text = service.read(places.config(name)) or ""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    begun = time.monotonic()
+    first = seen = _look(name, run)
+    asked_at = begun if _ask(first) else None
+    while True:
+        status = seen.status
+        if status is not None and _serves(seen, status, digest):
+            return Outcome("", True, status, _warnings(name, seen, status))
+        passed = time.monotonic() - begun
+        if status is not None and passed > _SETTLES:
+            if status.get("reload_error") and status.get("config_sha256") != digest:
+                return Outcome(f"the agent refused its configuration: {status['reload_error']}", True, status)
+            if status.get("state") == "blocked" and (asked_at is None or passed > 2 * _SETTLES):
+                return Outcome(_errors(status), True, status)
+        if seen.restarts - first.restarts >= _MOST_CRASHES or passed >= timeout:
+            return _failed(name, timeout, seen, run)
+        time.sleep(_PAUSE)
+        seen = _look(name, run)
+
+
+def _look(name: str, run: Run) -> _Seen:
+    shown = service.properties(run, f"{name}.service", _PROPERTIES)
+    pid = int(shown.get("MainPID") or 0)
+    return _Seen(shown, service.status(name, pid) if pid else None)
+
+
+def _ask(seen: _Seen) -> bool:
+    """Have an agent that waits for its next try look at once: what was in its way may be mended."""
+    if seen.status is None or seen.status.get("state") not in ("blocked", "waiting", "at risk"):
+        return False
+    with contextlib.suppress(OSError):
+        os.kill(seen.pid, signal.SIGUSR1)
+        return True
+    return False
+
+
+def _serves(seen: _Seen, status: t.Mapping[str, t.Any], digest: str) -> bool:
+    return (
+        # A job is a restart that is still to come.
+        seen.shown.get("ActiveState") == "active"
+        and seen.shown.get("Job", "0") in ("", "0")
+        and status.get("config_sha256") == digest
+        and status.get("state") in ("serving", "at risk")
+        and all(sink["holds_token"] for sink in status["sinks"])
+    )
+
+
+def _warnings(name: str, seen: _Seen, status: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    found = []
+    configured = os.path.exists(f"{places.credentials(name)}/nonce")
+    # What the agent believes, and what systemd says, are two things.
+    held = status.get("nonce_kept") and (configured or seen.shown.get("NFileDescriptorStore") != "0")
+    if status.get("nonce_kept") is not None and not held:
+        found.append(
+            "only the agent's own memory has the nonce of this instance, systemd does not hold it: once the agent ends,"
+            " the server refuses the instance until its entry in identity-accesslist is deleted"
+        )
+    if status["state"] == "at risk":
+        found.append(f"there is a token, but: {_errors(status)}")
+    return tuple(found)
+
+
+def _errors(status: t.Mapping[str, t.Any]) -> str:
+    errors = [f"{name}: {text}" for name, text in status.get("errors", {}).items()]
+    errors += [f"{sink['path']}: {sink['error']}" for sink in status.get("sinks", ()) if sink.get("error")]
+    return "; ".join(errors) or "the agent tells of no error"
+
+
+def _failed(name: str, timeout: float, seen: _Seen, run: Run) -> Outcome:
+    status = seen.status
+    if status is not None:
+        if status.get("errors") or any(sink.get("error") for sink in status.get("sinks", ())):
+            return Outcome(_errors(status), True, status)
+        state = status.get("state")
+        return Outcome(f"the agent has no token after {timeout:.0f} s, and is {state}", True, status)
+    words = service.last_words(run, f"{name}.service") or "it said nothing"
+    return Outcome(f"the agent does not stay up: {words}", False, {})
