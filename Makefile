@@ -33,7 +33,7 @@ test-all: ## The same with every ansible-core that this machine's Pythons can ru
 	@$(TOOL)suite --all-cores
 
 .PHONY: test-fast
-test-fast: ## The inner loop (under 30 s): ruff, mypy, unit tests
+test-fast: ## The inner loop (under 30 s): ruff, mypy, unit tests but the longest
 	@$(TOOL)suite --fast
 
 .PHONY: lint
