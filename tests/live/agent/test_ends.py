@@ -36,7 +36,7 @@ def test_codes(agents: Agents, stack: Stack, closed_port: int) -> None:
     region = {"region": "eu-west-1", "sts_endpoint": "https://sts.amazonaws.com"}
     unwritable = {"type": "file", "config": {"path": "/sys/vaultfleet-token"}}
     once = {
-        agents.iam("fine"): 0,
+        agents.iam("fine", role=LONG): 0,
         agents.iam("region", login_options=region): 1,
         agents.iam("mistyped", exit_after_auht=True): 1,
         agents.iam("unknown"): 2,
@@ -44,7 +44,7 @@ def test_codes(agents: Agents, stack: Stack, closed_port: int) -> None:
         agents.iam("sink", auto_auth={"sink": [unwritable]}): 3,
     }
     by_itself = {
-        agents.iam("after", exit_after_auth=True): 0,
+        agents.iam("after", role=LONG, exit_after_auth=True): 0,
         agents.iam("error", method={"exit_on_err": True}, login_options={"header_value": "another"}): 2,
         agents.iam("error-away", method={"exit_on_err": True}, vault=away): 3,
     }
@@ -54,7 +54,7 @@ def test_codes(agents: Agents, stack: Stack, closed_port: int) -> None:
         for agent in agents_of_both:
             agent.start(*arguments)
     for agent, code in (once | by_itself).items():
-        assert agent.ended(20) == code, agent.log()
+        assert agent.ended() == code, agent.log()
         assert agent.works() is (code == 0)
         assert agent.logins() <= 1, agent.log()
         assert agent.said("error: " if code == 1 else f"ended code={code}"), agent.log()

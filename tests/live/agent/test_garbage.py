@@ -12,7 +12,7 @@ import time
 
 from ansible_collections.vaultfleet.aws.tests.unit.support.vaults import AUTH, LOGIN
 from ansible_collections.vaultfleet.aws.tests.unit.support.web import Reply, Seen, Web, drip, hang
-from tests.live.agent.agents import Agents, pauses
+from tests.live.agent.agents import Agents, hammers
 
 GARBAGE = (
     Reply(200, b"<html><body>Welcome to the hotel's network</body></html>", {"Content-Type": "text/html"}),
@@ -51,14 +51,14 @@ def test_garbage(agents: Agents) -> None:
         agent = agents.iam(vault={"address": web.url}, method={"max_backoff": "1s"}, auto_auth={"lookup_interval": 1})
         agent.start(VAULT_CLIENT_TIMEOUT="1")
         begun = time.monotonic()
-        agent.until(agent.token, 40, "no token after the garbage")
+        agent.until(agent.token, "no token after the garbage")
         first = agent.token()
-        agent.until(lambda: agent.token() != first, 12, "not replaced, though renewals fail")
+        agent.until(lambda: agent.token() != first, "not replaced, though renewals fail")
         assert agent.said("the renewal failed")
         sane.set()
-        agent.until(lambda: agent.status()["token"]["ttl"] == 3600, 12)
+        agent.until(lambda: agent.status()["token"]["ttl"] == 3600)
         for purpose, at in times.items():
-            assert min(pauses(at)) > 0.9, (purpose, pauses(at))
+            assert not hammers(at), (purpose, at)
         assert not agent.said("bug of the agent"), agent.log()
         assert len(agent.log().splitlines()) < 3 * (time.monotonic() - begun) + 10
         agent.stop()

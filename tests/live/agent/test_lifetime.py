@@ -11,7 +11,7 @@ import json
 import signal
 import time
 
-from tests.live.agent.agents import Agent, Agents, imds, pauses, side_by_side, watched
+from tests.live.agent.agents import Agent, Agents, hammers, imds, side_by_side, watched
 from tests.stack.handle import Stack
 
 LONG = {"token_ttl": "1h", "token_max_ttl": "2h"}
@@ -19,14 +19,13 @@ RENEW, LOOKUP = "auth/token/renew-self", "auth/token/lookup-self"
 
 
 def test_lives(agents: Agents, stack: Stack) -> None:
-    """Tokens that the server renews, and all others."""
-    side_by_side(lambda: renewable(agents, stack), lambda: not_renewable(agents))
-
-
-def test_looked_after(agents: Agents, stack: Stack) -> None:
-    """Tokens whose end is no matter of time."""
+    """Tokens that the server renews, all others, and those whose end is no matter of time."""
     side_by_side(
-        lambda: revoked(agents, stack), lambda: asked_to_look_now(agents, stack), lambda: wrapped(agents, stack)
+        lambda: renewable(agents, stack),
+        lambda: not_renewable(agents),
+        lambda: revoked(agents, stack),
+        lambda: asked_to_look_now(agents, stack),
+        lambda: wrapped(agents, stack),
     )
 
 
@@ -41,8 +40,10 @@ def renewable(agents: Agents, stack: Stack) -> None:
 
     Meanwhile the credentials of the instance's role are rotated: that forces no login, and the next one uses them.
     """
-    user, node = agents.iam(), agents.ec2(stack.instances[0])
-    app = {"bound_iam_principal_arn": stack.env["STACK_APP_ROLE_ARN"]}
+    # Renewed twice, then, with 4 s left, replaced: room for a machine that is busy with other things.
+    lease = {"token_ttl": "6s", "token_max_ttl": "13s"}
+    user, node = agents.iam(role=lease), agents.ec2(stack.instances[0], role=lease)
+    app = {**lease, "bound_iam_principal_arn": stack.env["STACK_APP_ROLE_ARN"]}
     other = agents.iam("role", imds(stack, stack.instances[1]), role=app)
     everybody = (user, node, other)
     for agent in everybody:
@@ -52,14 +53,13 @@ def renewable(agents: Agents, stack: Stack) -> None:
     with watched(user) as users_gaps, watched(node) as nodes_gaps, watched(other) as others_gaps:
         begun = time.monotonic()
         for agent in everybody:
-            agent.until(functools.partial(replaced_and_renewed, agent), 15, "no second login with a renewal")
+            agent.until(functools.partial(replaced_and_renewed, agent), "no second login with a renewal")
         lasted = time.monotonic() - begun
     assert (users_gaps, nodes_gaps, others_gaps) == ([], [], [])
     for agent in everybody:
-        # A token lives 9 s; from 70 % of its last lease on it is replaced.
-        assert agent.logins() <= 1 + lasted / 6, agent.log()
+        assert agent.logins() <= 1 + lasted / 10, agent.log()
         assert len(agent.uses(RENEW)) >= 3, agent.log()
-        assert min(pauses(agent.uses(RENEW))) >= 1
+        assert not hammers(agent.uses(RENEW))
         assert agent.token() != first[agent.name]
         assert agent.state() == "serving"
         # With a TTL of seconds the server's own rounding may refuse the last renewal.
@@ -71,7 +71,7 @@ def renewable(agents: Agents, stack: Stack) -> None:
 def not_renewable(agents: Agents) -> None:
     """Batch tokens, tokens at their end, of limited use, or that may not look themselves up: replaced in time."""
     batch = agents.iam("batch", role={"token_type": "batch"})
-    short = agents.iam("short", role={"token_ttl": "4s", "token_max_ttl": "4s"})
+    short = agents.iam("short", role={"token_ttl": "6s", "token_max_ttl": "6s"})
     blind = agents.iam("blind", role={"token_no_default_policy": True}, auto_auth={"lookup_interval": 2})
     limited = agents.iam("limited", role={"token_num_uses": 2})
     endless = agents.iam("periodic", role={"token_period": "4s", "token_max_ttl": 0})
@@ -84,14 +84,14 @@ def not_renewable(agents: Agents) -> None:
         agent.until(agent.token)
         first[agent.name] = agent.token()
     with watched(short) as gaps, watched(endless) as endless_gaps:
-        second = {agent.name: agent.replaced(first[agent.name], 6) for agent in everybody if agent is not endless}
+        second = {agent.name: agent.replaced(first[agent.name]) for agent in everybody if agent is not endless}
         for agent in (batch, short, blind, limited):
-            agent.replaced(second[agent.name], 6)
+            agent.replaced(second[agent.name])
     assert (gaps, endless_gaps) == ([], [])
     most = 1 + (time.monotonic() - begun) / (4 * 0.65)
     for agent in (batch, short, blind, limited):
         assert 3 <= agent.logins() <= most, agent.log()
-        assert min(pauses(agent.login_times())) > 1.4, agent.log()
+        assert not hammers(agent.login_times()), agent.log()
     assert batch.uses(RENEW) == []
     assert limited.uses(RENEW) == limited.uses(LOOKUP) == [], "a use of the token was spent"
     assert limited.works()
@@ -108,9 +108,9 @@ def revoked(agents: Agents, stack: Stack) -> None:
     agent.start()
     token = agent.serves()
     agent.until(lambda: len(agent.uses(LOOKUP)) >= 3)
-    assert min(pauses(agent.uses(LOOKUP))) > 0.85
+    assert not hammers(agent.uses(LOOKUP))
     stack.root("POST", "auth/token/revoke", {"token": token})
-    new = agent.replaced(token, 3)
+    new = agent.replaced(token)
     assert agent.works()
     assert agent.said("the token is gone")
     agent.until(lambda: agent.status()["token"] is not None)
@@ -127,9 +127,7 @@ def asked_to_look_now(agents: Agents, stack: Stack) -> None:
     time.sleep(1)  # no two requests of a kind within a second
     stack.root("POST", "auth/token/revoke", {"token": token})
     agent.send(signal.SIGUSR1)
-    start = time.monotonic()
-    agent.replaced(token, 2)
-    assert time.monotonic() - start < 2
+    agent.replaced(token)
     assert agent.works()
 
 
@@ -147,13 +145,13 @@ def wrapped(agents: Agents, stack: Stack) -> None:
     names = ["token", "accessor", "ttl", "creation_time", "creation_path", "wrapped_accessor"]
     assert list(first) == names
     assert (first["ttl"], first["creation_path"]) == (4, "auth/aws/login")
-    agent.until(lambda: agent.sink.read_text(encoding="ascii") != text, 5, "the wrapped token was not replaced")
+    agent.until(lambda: agent.sink.read_text(encoding="ascii") != text, "the wrapped token was not replaced")
     second = json.loads(agent.sink.read_text(encoding="ascii"))
     inside = stack.vault.must("POST", "sys/wrapping/unwrap", token=second["token"])["auth"]
     agent.secrets.update([second["token"], inside["client_token"]])
     assert inside["accessor"] == second["wrapped_accessor"]
     assert stack.vault.call("GET", "secret/data/demo", token=inside["client_token"]).status == 200
-    agent.until(lambda: agent.said("the wrapped token was used"), 5)
+    agent.until(lambda: agent.said("the wrapped token was used"))
     time.sleep(2)
     assert agent.logins() == 2
     assert json.loads(agent.sink.read_text(encoding="ascii")) == second

@@ -26,7 +26,7 @@ def reload(agent: Agent, pattern: str = "reloaded the configuration") -> None:
     """Send SIGHUP, and wait for a new line of the log that has ``pattern``."""
     before = len(agent.log())
     agent.send(signal.SIGHUP)
-    agent.until(lambda: pattern in agent.log()[before:], what=f"no {pattern!r}")
+    agent.until(lambda: pattern in agent.log()[before:], f"no {pattern!r}")
 
 
 def mistake(agents: Agents) -> None:
@@ -73,7 +73,7 @@ def another_role(agents: Agents) -> None:
     assert agent.works()
     agent.change(role=other.name)
     reload(agent)
-    agent.replaced(token, 5)
+    agent.replaced(token)
     assert agent.works()
     assert other.logins() == 1
     agent.tells("serving")
@@ -119,7 +119,7 @@ def test_while_a_login_is_under_way(agents: Agents, breakable: Stack) -> None:
     finally:
         os.kill(server.pid, signal.SIGCONT)
     for agent in (old, wrong):
-        agent.serves(6)
+        agent.serves()
     assert old.status()["login"]["role"] == new.name
     assert new.logins() == 1
     mark = f"of-{old.name}"

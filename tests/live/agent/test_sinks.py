@@ -80,7 +80,7 @@ def test_put_back(agents: Agents, stack: Stack) -> None:
     paths["planted"].unlink()
     paths["planted"].symlink_to(victim)
     mended = ("removed", "altered", "opened", "directory")
-    agent.until(lambda: all(whole(paths[name], token) for name in mended), 7, "not all were put back")
+    agent.until(lambda: all(whole(paths[name], token) for name in mended), "not all were put back")
     assert stat.S_IMODE(paths["opened"].stat().st_mode) == 0o640
     agent.until(lambda: "planted" in failing(agent))
     assert "is a symbolic link" in failing(agent)["planted"]
@@ -94,7 +94,7 @@ def test_put_back(agents: Agents, stack: Stack) -> None:
     paths["removed"].unlink()
     agent.send(signal.SIGUSR1)
     for name in ("planted", "removed"):
-        agent.until(lambda name=name: whole(paths[name], token), 2)  # type: ignore[misc]
+        agent.until(lambda name=name: whole(paths[name], token))  # type: ignore[misc]
     agent.tells("serving")
     assert agent.logins() == 1
 
@@ -121,8 +121,8 @@ def test_none_waits_for_another(agents: Agents, stack: Stack) -> None:
         stack.root("POST", "auth/token/revoke", {"token": first})
         time.sleep(1)
         agent.send(signal.SIGUSR1)
-        second = agent.replaced(first, 3)
-        agent.until(lambda: len(failing(agent)) == 3, 3)
+        second = agent.replaced(first)
+        agent.until(lambda: len(failing(agent)) == 3)
         assert agent.works()
         errors = failing(agent)
         assert "the file system is full: make room" in errors["full"]
@@ -139,7 +139,7 @@ def test_none_waits_for_another(agents: Agents, stack: Stack) -> None:
         filler.unlink()
         remount(paths["readonly"].parent, "rw")
         paths["lost"].parent.mkdir()
-        agent.until(lambda: all(whole(path, second) for path in paths.values()), 10)
+        agent.until(lambda: all(whole(path, second) for path in paths.values()))
         agent.tells("serving")
         agent.stop()
 
