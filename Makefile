@@ -48,6 +48,14 @@ unit: ## Unit tests, also on Python 3.9 where the machine has it
 stack-test: ## Tests against the real stack, in one of their own
 	@$(TOOL)suite --only stack-test
 
+.PHONY: fleet
+fleet: ## Tests on booted systemd hosts (root on Linux)
+	@$(TOOL)suite --only fleet
+
+.PHONY: simulation
+simulation: ## Ten thousand agents on simulated time, beside Vault Agent's algorithm
+	@$(RUN) python -m tests.simulation
+
 .PHONY: sanity
 sanity: ## ansible-test sanity on the newest core
 	@$(TOOL)suite --only sanity

@@ -83,7 +83,7 @@ class Fleet:
 
 def default_wishes(stack: Stack) -> dict[str, Wish]:
     """A host of each release, named for it."""
-    return {release: Wish(release, instance) for release, instance in zip(RELEASES, stack.instances)}
+    return {release: Wish(release, instance) for release, instance in zip(RELEASES, stack.instances, strict=False)}
 
 
 @contextlib.contextmanager
@@ -106,7 +106,7 @@ def running(
     with relays() as relay:
         boots = [_member(stack, relay, access, name, wish, shown[wish.release]) for name, wish in wanted.items()]
         with _at_once(boots) as members:
-            fleet = Fleet(stack, folder, access, dict(zip(wanted, members)))
+            fleet = Fleet(stack, folder, access, dict(zip(wanted, members, strict=False)))
             ssh.write_known(access, {name: (one.port, one.key) for name, one in fleet.members.items()})
             write_private(fleet.inventory, _inventory(fleet))  # the last: it says that all is there
             say(f"{', '.join(wanted)}: up in {time.monotonic() - start:.1f} s")
@@ -153,7 +153,7 @@ def _at_once(managers: t.Sequence[t.ContextManager[_Thing]]) -> t.Iterator[list[
     """Enter all of them side by side, and leave them so."""
     exits = [contextlib.ExitStack() for _manager in managers]
     with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
-        entered = [pool.submit(one.enter_context, manager) for one, manager in zip(exits, managers)]
+        entered = [pool.submit(one.enter_context, manager) for one, manager in zip(exits, managers, strict=False)]
         try:
             yield [one.result() for one in entered]
         finally:

@@ -24,7 +24,7 @@ def draw(scenarios: t.Sequence[Scenario], results: Results, file: Path) -> None:
     pyplot = importlib.import_module("matplotlib.pyplot")
     rows = (len(scenarios) + 1) // 2
     figure, axes = pyplot.subplots(rows, 2, figsize=(14, 3 * rows), squeeze=False, layout="constrained")
-    for axis, scenario in zip(axes.flat, scenarios):
+    for axis, scenario in zip(axes.flat, scenarios, strict=False):
         for fleet, result in results[scenario.name].items():
             counts = result.logins
             points = range(0, len(counts) - _WIDTH + 1, _WIDTH)

@@ -36,7 +36,8 @@ def table(texts: t.Mapping[str, str], results: Results) -> str:
     widths = [max(len(row[column]) for row in rows if len(row) > 1) for column in range(len(rows[0]))]
     lines = [
         "  ".join(
-            cell.rjust(width) if column else cell.ljust(width) for column, (cell, width) in enumerate(zip(row, widths))
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=False))
         )
         if len(row) > 1
         else row[0]

@@ -26,7 +26,7 @@ from .venv import ensure_venv, venv_environment
 TYPED = [
     COLLECTION / "plugins",
     COLLECTION / "tests" / "unit",
-    *(ROOT / "tests" / name for name in ("bench", "live", "stack", "tools")),
+    *(ROOT / "tests" / name for name in ("bench", "fleet", "live", "simulation", "stack", "tools")),
 ]
 WORKERS = ["--numprocesses=auto", "--maxprocesses=4"]  # each costs 4 s of processor time before its first test
 # A third of the unit tests' time: they try thousands of cases, or start pip.
@@ -102,14 +102,31 @@ def old_python(run: Run) -> Outcome:
 
 
 def stack_test(run: Run) -> Outcome:
-    """Tests against a stack of their own, which is stopped whatever happens."""
+    """Tests against a stack of their own."""
+    return _beside_stack(run, f"stack-{run.core}", ["tests/stack", "tests/live"])
+
+
+def fleet(run: Run) -> Outcome:
+    """Tests on booted systemd hosts, beside a stack of their own."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        print("left out: booted hosts, for which root on Linux is needed: sudo make test")
+        return Outcome(ok=True)
+    return _beside_stack(run, f"fleet-{run.core}", ["tests/fleet"])
+
+
+def simulation(run: Run) -> Outcome:
+    """A fleet of agents on simulated time."""
+    return _pytest(run.venv, f"simulation-{run.core}", ["tests/simulation"])
+
+
+def _beside_stack(run: Run, name: str, tests: list[str]) -> Outcome:
+    """Run tests beside a stack, which is stopped whatever happens."""
     with tempfile.TemporaryDirectory(prefix="vaultfleet-stack-") as folder:
         stack = [sys.executable, "-m", "tests.stack"]
         try:
             if commands.run([*stack, "up", "--dir", folder], ROOT, os.environ) != 0:
                 return Outcome(ok=False)
-            arguments = ["tests/stack", "tests/live"]
-            return _pytest(run.venv, f"stack-{run.core}", arguments, {"VAULTFLEET_STACK_DIR": folder})
+            return _pytest(run.venv, name, tests, {"VAULTFLEET_STACK_DIR": folder})
         finally:
             with commands.uninterrupted():
                 commands.run([*stack, "down", "--dir", folder], ROOT, os.environ)
@@ -129,12 +146,14 @@ PARTS = {
     "lint": Part("formatting, ruff, mypy, yamllint, REUSE, changelog", lint),
     "unit": Part("unit tests", unit),
     "unit-3.9": Part("unit tests of auth core and agent on Python 3.9", old_python),
+    "simulation": Part("a fleet of agents on simulated time", simulation),
     "stack-test": Part("tests against the real stack", stack_test),
+    "fleet": Part("tests on booted systemd hosts", fleet),
     "sanity": Part("ansible-test sanity", sanity),
     "units": Part("ansible-test units", units),
 }
 FAST = {"fast": Part("ruff, mypy, unit tests but the longest", fast)}
-ONCE = ("lint", "unit-3.9")  # not once more for each core
+ONCE = ("lint", "unit-3.9", "simulation", "fleet")  # not once more for each core
 
 
 def main() -> int:

@@ -39,15 +39,15 @@ def test_kills(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     seconds = time.monotonic() - begun
     for run in runs:
         run.result()
-    accounts = [account(trial, life) for trial, life in zip((node, user), SHORTEST_LIVES)]
+    accounts = [account(trial, life) for trial, life in zip((node, user), SHORTEST_LIVES, strict=False)]
     with capsys.disabled():
         print(f"\n{KILLS} kills in {seconds:.0f} s (VAULTFLEET_SEED={SEED})")
-        for trial, found in zip((node, user), accounts):
+        for trial, found in zip((node, user), accounts, strict=False):
             print(
                 f"  {trial.service.kind}: {len(trial.kills)} kills, {trial.service.show('NRestarts')} restarts,"
                 f" {trial.reads} reads, {trial.tries} uses, {len(trial.tokens)} tokens, {found}"
             )
-    for trial, found in zip((node, user), accounts):
+    for trial, found in zip((node, user), accounts, strict=False):
         trial.service.tokens.update(trial.tokens)
         assert trial.faults == []
         assert found.unexplained == ()
