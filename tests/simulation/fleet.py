@@ -18,8 +18,8 @@ from .server import Kind, Server, Token
 from .theirs import TheirAgent
 from .world import World
 
-Agent = t.Union[OurAgent, TheirAgent]
-FLEETS: dict[str, type[OurAgent] | type[TheirAgent]] = {"ours": OurAgent, "Vault Agent": TheirAgent}
+Agent = OurAgent | TheirAgent
+FLEETS: dict[str, type[Agent]] = {"ours": OurAgent, "Vault Agent": TheirAgent}
 
 
 @dataclasses.dataclass(frozen=True)
