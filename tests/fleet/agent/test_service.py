@@ -105,12 +105,11 @@ def test_put_back(serve: Serve) -> None:
     agent.sinks = [{"path": f"/run/{agent.name}/second"}]
     agent.configure()
     token = agent.start()
-    agent.until(lambda: agent.file("second").exists(), "there is no second sink")
+    agent.holds("second", token)
     agent.file("token").unlink()
     agent.file("second").write_text("of somebody else", encoding="ascii")
-    for name in ("token", "second"):
-        file = agent.file(name)
-        agent.until(lambda file=file: file.exists() and file.read_text() == token, f"{name} was not put back")  # type: ignore[misc]
+    agent.holds("token", token)
+    agent.holds("second", token)
     assert len(agent.logins()) == 1
 
 
