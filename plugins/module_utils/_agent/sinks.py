@@ -18,6 +18,7 @@ _SETTLED = 1.0  # seconds; far longer than a tick of the clock that files are st
 _HINTS = {
     errno.EACCES: "let the agent's user write to that directory (a runtime directory of its unit is best)",
     errno.EDQUOT: "the quota is used up: make room",
+    errno.EINVAL: "users and groups that are not the agent's own take PrivateUsers=no in its unit",
     errno.ENOSPC: "the file system is full: make room, or give its tmpfs a larger size",
     errno.EPERM: "the agent's user can give a file to no other user, and only to a group that it is in",
     errno.EROFS: "the file system is read-only to the agent: name the directory in ReadWritePaths= of its unit",

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import json
 import re
+import typing as t
 from pathlib import Path
+
+import pytest
 
 from tests.fleet import library
 from tests.stack.handle import Stack
 
 from .conftest import Serve
 from .service import Service
+from .unit import OTHER_GROUPS, OTHER_OWNERS
 
 
 def test_ready_with_the_first_token(serve: Serve) -> None:
@@ -97,6 +101,28 @@ def test_a_sink_that_fails(serve: Serve) -> None:
     agent.until(lambda: agent.status()["sinks"][1]["error"], "the status does not tell")
     assert agent.show("StatusText").startswith("at risk; ")
     assert agent.status()["sinks"][0] == {"path": f"/run/{agent.name}/token", "holds_token": True, "error": ""}
+
+
+@pytest.mark.parametrize(
+    ("settings", "wish", "owner"),
+    [
+        (("SupplementaryGroups=users", *OTHER_GROUPS), {"group": "users"}, "{0}:users"),
+        (OTHER_OWNERS, {"owner": "daemon"}, "daemon:{0}"),
+    ],
+    ids=["group", "owner"],
+)
+def test_sinks_of_others(serve: Serve, settings: t.Sequence[str], wish: dict[str, str], owner: str) -> None:
+    """They take a unit that is less closed, and still closed enough."""
+    agent = serve("iam", 1, more=settings, sinks=[{"path": "/run/others/token", "mode": "0440", **wish}])
+    agent.host.run(["install", "-d", "-o", agent.name, "/run/others"])
+    agent.install("ReadWritePaths=/run/others")
+    agent.start()
+    seen = ["stat", "--format=%U:%G %a", "/run/others/token"]
+    expected = f"{owner.format(agent.name)} 440\n"
+    agent.until(lambda: agent.host.run(seen, check=False).stdout == expected, "the sink is not as it should be")
+    agent.until(lambda: agent.status()["sinks"][1]["holds_token"], "it does not see that the sink is fine")
+    agent.host.run(["systemd-analyze", "security", "--no-pager", "--threshold=20", agent.name])
+    agent.host.run(["rm", "-r", "/run/others"])
 
 
 def test_put_back(serve: Serve) -> None:

@@ -76,6 +76,11 @@ SystemCallErrorNumber=EPERM
 WantedBy=multi-user.target
 """
 
+# What sinks of other groups take, and sinks of other users (which the agent must be able to read by their group).
+OTHER_GROUPS = ("PrivateUsers=no", "SystemCallFilter=@chown")
+_CAPABILITIES = "CAP_CHOWN CAP_FOWNER"
+OTHER_OWNERS = (*OTHER_GROUPS, f"CapabilityBoundingSet={_CAPABILITIES}", f"AmbientCapabilities={_CAPABILITIES}")
+
 
 def text(name: str, more: t.Sequence[str] = ()) -> str:
     """The unit of the agent ``name``, its user and group. more: further settings of the service, which win."""
