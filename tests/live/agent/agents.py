@@ -50,11 +50,41 @@ _NUMBERS = itertools.count(1)
 Json = dict[str, t.Any]
 
 
+class Audit:
+    """The server's audit log as far as agents are in it. It is read on from where it was read to, as it grows fast."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self._turn = threading.Lock()
+        self._read = Path(stack.env["STACK_AUDIT_LOG"]).stat().st_size
+        self._seen: list[Json] = []
+        self._digests: dict[str, str] = {}
+
+    def requests(self) -> list[Json]:
+        """The entries of requests since this was made, oldest first."""
+        with self._turn, Path(self.stack.env["STACK_AUDIT_LOG"]).open("rb") as stream:
+            stream.seek(self._read)
+            for line in stream:
+                if not line.endswith(b"\n"):
+                    break  # it is still on its way
+                self._read += len(line)
+                if line.find(b'"type":"request"', 0, 200) > 0:
+                    self._seen.append(json.loads(line))
+            return list(self._seen)
+
+    def digest(self, text: str) -> str:
+        """What the log has in place of ``text``."""
+        if text not in self._digests:
+            self._digests[text] = self.stack.root("POST", "sys/audit-hash/to-file", {"input": text})["hash"]
+        return self._digests[text]
+
+
 class Agent:
     """One agent, which may be started several times. sink: its first one. problems: what a test must not see."""
 
-    def __init__(self, stack: Stack, folder: Path, name: str, config: Json, environ: t.Mapping[str, str]) -> None:
-        self.stack = stack
+    def __init__(self, audit: Audit, folder: Path, name: str, config: Json, environ: t.Mapping[str, str]) -> None:
+        self.stack = audit.stack
+        self.audit = audit
         self.folder = folder
         self.name = name
         self.config = config
@@ -221,21 +251,19 @@ class Agent:
 
     def login_times(self) -> list[float]:
         """When they came, in seconds since the epoch."""
-        role = self.config["auto_auth"]["method"]["config"]["role"]
-        digest = self.stack.root("POST", "sys/audit-hash/to-file", {"input": role})["hash"]
-        asked = self.stack.login_requests()
+        digest = self.audit.digest(self._role)
+        asked = [one for one in self.audit.requests() if one["request"]["path"].endswith("/login")]
         return [_seconds(one["time"]) for one in asked if one["request"].get("data", {}).get("role") == digest]
 
     def uses(self, path: str) -> list[float]:
         """When tokens of its role were used for ``path`` (``auth/token/renew-self``), in seconds since the epoch."""
-        mark = mark_of(self.config["auto_auth"]["method"]["config"]["role"])
-        return [
-            _seconds(one["time"])
-            for one in self.stack.audit()
-            if one["type"] == "request"
-            and one["request"]["path"] == path
-            and mark in one.get("auth", {}).get("policies", ())
-        ]
+        mark = mark_of(self._role)
+        asked = [one for one in self.audit.requests() if one["request"]["path"] == path]
+        return [_seconds(one["time"]) for one in asked if mark in one.get("auth", {}).get("policies", ())]
+
+    @property
+    def _role(self) -> str:
+        return str(self.config["auto_auth"]["method"]["config"]["role"])
 
     @property
     def _process(self) -> subprocess.Popen[bytes]:
@@ -270,6 +298,7 @@ class Agents:
     def __init__(self, stack: Stack, folder: Path) -> None:
         self.stack = stack
         self.folder = folder
+        self._audit = Audit(stack)
         self._stack = contextlib.ExitStack()
 
     def iam(self, name: str = "iam", environ: t.Mapping[str, str] | None = None, **wishes: t.Any) -> Agent:
@@ -325,7 +354,7 @@ class Agents:
             },
             **top,
         }
-        agent = Agent(self.stack, folder, unique, config, environ)
+        agent = Agent(self._audit, folder, unique, config, environ)
         self._stack.callback(agent.close)
         return agent
 
