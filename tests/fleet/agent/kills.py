@@ -147,8 +147,7 @@ def account(trial: Trial, shortest_life: float) -> Account:
     counts = {"first": 0, "due": 0, "lost": 0, "late": 0}
     unexplained = []
     previous = 0.0
-    # What was asked for at the very end may still be on its way.
-    for login in [one for one in trial.service.logins() if one < trial.over - EXCUSE]:
+    for login in [one for one in trial.service.logins() if one < trial.over]:
 
         def between(times: t.Iterable[float], since: float = previous, until: float = login) -> bool:
             return any(since < one <= until for one in times)
