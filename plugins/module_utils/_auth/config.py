@@ -34,6 +34,7 @@ _IAM_ONLY = (
 )
 _EC2_ONLY = ("signature_type", "nonce")
 _LONGEST_NONCE = 128  # bytes; the server refuses more (vault builtin/credential/aws/path_login.go)
+_LONGEST_PATH = 300  # characters of one that an error repeats
 # Patterns are compiled when they are used: a module pays for each that is compiled at import.
 _ROLE_ARN = r"arn:[a-z0-9-]+:iam::\d{12}:role/[\w+=,.@/-]{1,512}"
 _HOST_NAME = r"(?=.{1,253}\Z)[\w-]{1,63}(\.[\w-]{1,63})*\.?"  # the lengths of RFC 1035
@@ -156,10 +157,10 @@ def _fail(option: str, problem: str, hint: str = "") -> t.NoReturn:
     raise ConfigError(option, problem, hint=hint)
 
 
-def _show(value: object) -> str:
+def _show(value: object, longest: int = 80) -> str:
     """Repeat a wrong value that is no secret, shortened."""
     text = repr(value)
-    return text if len(text) <= 80 else text[:76] + " ..."
+    return text if len(text) <= longest else text[: longest - 4] + " ..."
 
 
 def _present(cls: type[LoginConfig] | type[VaultConnection], options: Options) -> dict[str, t.Any]:
@@ -308,7 +309,7 @@ def _readable_file(option: str, value: object) -> str:
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as e:
-        _fail(option, f"cannot read {_show(path)}: {_reason(e)}", "give a PEM file that this user can read")
+        _fail(option, f"cannot read {_show(path, _LONGEST_PATH)}: {_reason(e)}", "give a PEM file that this user can read")
     return path
 
 
@@ -317,7 +318,7 @@ def _readable_directory(option: str, value: object) -> str:
     try:
         os.listdir(path)
     except (OSError, ValueError) as e:
-        _fail(option, f"cannot read {_show(path)}: {_reason(e)}", "give a directory of hashed CA certificates")
+        _fail(option, f"cannot read {_show(path, _LONGEST_PATH)}: {_reason(e)}", "give a directory of hashed CA certificates")
     return path
 
 
