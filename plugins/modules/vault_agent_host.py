@@ -101,6 +101,15 @@ bundles:
   description: The version of each unpacked bundle, by the SHA-256 of its archive.
   returned: success
   type: dict
+unused:
+  description: What is in the folder of bundles, and no agent runs from it.
+  returned: success
+  type: list
+  elements: str
+alone:
+  description: Whether the folder of configurations holds nothing but this agent's.
+  returned: success
+  type: bool
 there:
   description: What of the agent is there, and whether it is to be restarted or reloaded since a run was broken off.
   returned: success
@@ -111,7 +120,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.vaultfleet.aws.plugins.module_utils._role import look
+from ansible_collections.vaultfleet.aws.plugins.module_utils._role import look, versions
 
 
 def main() -> None:
@@ -141,7 +150,15 @@ def main() -> None:
         seen.others(params["login"])
     if seen.problems:
         module.fail_json(msg="\n".join(seen.problems))
-    module.exit_json(changed=False, selinux=look.selinux(), bundles=look.bundles(), there=seen.there(), **result)
+    module.exit_json(
+        changed=False,
+        selinux=look.selinux(),
+        bundles=look.bundles(),
+        unused=versions.unused(),
+        alone=look.alone(params["name"]),
+        there=seen.there(),
+        **result,
+    )
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ short_description: Judge the variables of the role vault_agent
 version_added: 0.1.0
 description:
   - Part of the role P(vaultfleet.aws.vault_agent#role), which is the way to use it.
-  - Judges all variables of a host at once, on the controller and without a connection, by the rules of the agent itself.
-    The error has a line for each variable that is wrong.
+  - Judges all variables of a host at once, on the controller and without a connection, by the rules of the agent
+    itself. The error has a line for each variable that is wrong.
 author:
   - vaultfleet.aws contributors (@vaultfleet)
 extends_documentation_fragment:

@@ -13,8 +13,8 @@ short_description: Unpack, switch and prune bundles of the Vault agent on a host
 version_added: 0.1.0
 description:
   - Part of the role P(vaultfleet.aws.vault_agent#role), which is the way to use it.
-  - Bundles are made by M(vaultfleet.aws.vault_agent_bundle). They are in C(/opt/vaultfleet-agent), each in a folder named
-    by its version. An agent runs from the one that a symbolic link of the agent's name leads to.
+  - Bundles are made by M(vaultfleet.aws.vault_agent_bundle). They are in C(/opt/vaultfleet-agent), each in a folder
+    named by its version. An agent runs from the one that a symbolic link of the agent's name leads to.
 author:
   - vaultfleet.aws contributors (@vaultfleet)
 extends_documentation_fragment:

@@ -13,8 +13,8 @@ short_description: Wait until a Vault agent of this collection serves a token
 version_added: 0.1.0
 description:
   - Waits until the agent runs with the configuration that is on the host, has a token, and has written it to all sinks.
-  - If that does not happen, it fails with the agent's own error and hint. It does so early where waiting cannot help. An
-    agent that waits for its next try is asked to try at once.
+  - If that does not happen, it fails with the agent's own error and hint. It does so early where waiting cannot help.
+    An agent that waits for its next try is asked to try at once.
 author:
   - vaultfleet.aws contributors (@vaultfleet)
 extends_documentation_fragment:

@@ -133,7 +133,7 @@ class Look:
                 self.problems.append(
                     f"the agent {other} of this host logs in by ec2 to the same server, namespace and mount, which"
                     " keeps one nonce for each instance, so that the two would lock each other out -- let both read the"
-                    " sinks of one agent (vault_agent_sinks, vault_agent_readers), or give one of them a mount of its own"
+                    " sinks of one agent (see vault_agent_readers), or give one of them a mount of its own"
                 )
 
     def foreign(self) -> None:
@@ -202,6 +202,12 @@ def bundles() -> dict[str, str]:
         if digest and not os.path.islink(f"{places.BUNDLES}/{version}"):
             found[digest.strip()] = version
     return found
+
+
+def alone(name: str) -> bool:
+    """Whether the folder of configurations holds nothing but this agent's."""
+    own = {os.path.basename(path) for path in (places.config(name), places.credentials(name))}
+    return os.path.isdir(places.CONFIGS) and not set(os.listdir(places.CONFIGS)) - own
 
 
 def selinux() -> bool:

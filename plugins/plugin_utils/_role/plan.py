@@ -144,7 +144,10 @@ def plan(variables: t.Mapping[str, t.Any]) -> Plan:
         state="present",
         service_state=given["service_state"],
         config=_config(given, judged),
-        sinks=[{**sink, "path": found.path, "mode": found.mode} for sink, found in zip(sinks, judged.sinks)],
+        sinks=[
+            {"owner": None, "group": None, **sink, "path": found.path, "mode": found.mode}
+            for sink, found in zip(sinks, judged.sinks)
+        ],
         login={
             "type": login.type,
             "url": judged.connection.url,
