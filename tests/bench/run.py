@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""``make bench``: our module, core and lookup beside the peer and the bare libraries.
+"""``make bench``: our module, core, lookup and agent beside their peers and the bare libraries.
 
 Exits with 1 if a bound is missed.
 """
@@ -25,14 +25,14 @@ from tests.tools import commands
 from tests.tools.private_stack import private_stack
 from tests.tools.project import ToolError
 
-from . import imports, lookup_rows, machine, tasks
+from . import agent_rows, imports, lookup_rows, machine, tasks
 from .numbers import Bound, Spread, ratio
 
 WALL = 1.0  # our task over the peer's
 IMPORT = 1.1  # the core's import over that of its libraries
 RESIDENT = 45.0  # MiB, with the core and its libraries loaded
 
-PARTS = ("task", "core", "lookup")
+PARTS = ("task", "core", "lookup", "agent")
 
 Costs = Mapping[str, list[tasks.Cost]]
 
@@ -56,6 +56,8 @@ def main() -> int:
             costs = tasks.measure(stack, folder, rounds, _keys(stack)) if "task" in arguments.only else None
             imported = imports.measure(stack, folder, rounds) if "core" in arguments.only else None
             rows = lookup_rows.measure(stack, folder, size) if "lookup" in arguments.only else None
+            long = agent_rows.QUICK if arguments.quick else agent_rows.Size()
+            agents = agent_rows.measure(stack, folder, long) if "agent" in arguments.only else None
     except (StackError, ToolError) as exc:
         print(f"bench: error: {exc}", file=sys.stderr)
         return 1
@@ -76,9 +78,12 @@ def main() -> int:
     if rows:
         lookup_rows.show(rows)
         bounds += lookup_rows.bounds(rows)
+    if agents:
+        agent_rows.show(agents)
+        bounds += agent_rows.bounds(agents)
     _show_bounds(bounds)
     if arguments.json:
-        _write(arguments.json, about, costs, imported, rows, bounds)
+        _write(arguments.json, about, costs, imported, rows, agents, bounds)
     return 0 if all(bound.kept for bound in bounds) else 1
 
 
@@ -144,6 +149,7 @@ def _write(
     costs: Costs | None,
     imported: imports.Imports | None,
     rows: lookup_rows.Rows | None,
+    agents: agent_rows.Rows | None,
     bounds: list[Bound],
 ) -> None:
     values: dict[str, t.Any] = {
@@ -151,6 +157,7 @@ def _write(
         "task_seconds": {name: [dataclasses.asdict(cost) for cost in values] for name, values in (costs or {}).items()},
         "core": imported and dataclasses.asdict(imported),
         "lookup": rows and dataclasses.asdict(rows),
+        "agent": agents and dataclasses.asdict(agents),
         "bounds": [{**dataclasses.asdict(bound), "kept": bound.kept} for bound in bounds],
     }
     file.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
