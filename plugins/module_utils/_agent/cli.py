@@ -33,7 +33,8 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     try:
         return int(given.command(given))
     except LoginError as e:
-        print(f"error: {e}", file=sys.stderr)
+        for problem in getattr(e, "problems", (e,)):  # ConfigErrors has them all
+            print(f"error: {problem}", file=sys.stderr)
         return CONFIGURATION if given.command is not _status else TRANSIENT
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
@@ -155,7 +156,11 @@ def _status(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps(seen, indent=1))
     else:
-        print(status.report(seen))
+        try:
+            print(status.report(seen))
+        except (KeyError, TypeError, AttributeError):
+            hint = "use the status command of that version, or --json"
+            raise LoginError("the agent's status is of another version of it", hint=hint) from None
     if not seen["running"]:
         return TRANSIENT
     return {"blocked": PERMANENT, "starting": TRANSIENT, "waiting": TRANSIENT}.get(seen["state"], FINE)
