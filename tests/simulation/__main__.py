@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import time
 from pathlib import Path
@@ -37,6 +38,7 @@ def main() -> int:
         parser.error("--agents must be at least 1")
     chosen = [scenario for scenario in SCENARIOS if scenario.name in (arguments.scenario or names)]
 
+    gc.disable()  # a quarter of the time; nothing here leaves cycles behind
     begun = time.process_time()
     results: dict[str, dict[str, Result]] = {}
     for scenario in chosen:
