@@ -2,13 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Fixtures: one booted host for all, beside the stack of VAULTFLEET_STACK_DIR; an agent for each test."""
+"""Fixtures: one booted host for all, beside the stack; an agent for each test."""
 
 from __future__ import annotations
 
-import os
 import typing as t
-from pathlib import Path
 
 import pytest
 
@@ -17,14 +15,6 @@ from tests.fleet.host import Host, booted
 from tests.stack.handle import Stack
 
 from .service import Service
-
-PROJECT = Path(__file__).parents[3]
-
-
-@pytest.fixture(scope="session")
-def stack() -> Stack:
-    """The stack that runs."""
-    return Stack.load(os.environ.get("VAULTFLEET_STACK_DIR", str(PROJECT / ".stack")))
 
 
 @pytest.fixture(scope="session")

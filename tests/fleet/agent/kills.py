@@ -22,7 +22,6 @@ LONGEST_LIFE = 1.2  # seconds; a fifth of the lives ends before the agent has do
 SPARE, MOST_SPARE = 0.5, 3.5  # seconds, beside three starts, that a kill leaves before the token ends
 READ_EVERY = 0.004  # seconds
 TRY_EVERY = 0.3  # seconds
-EXCUSE = 3.0  # seconds; a token that ends so soon after a kill could perhaps not be saved
 
 
 @dataclass
