@@ -54,7 +54,7 @@ fleet: ## Tests on booted systemd hosts (root on Linux)
 
 .PHONY: simulation
 simulation: ## Ten thousand agents on simulated time, beside Vault Agent's algorithm
-	@$(RUN) python -m tests.simulation
+	@$(TOOL)venv --lock simulation run python -m tests.simulation
 
 .PHONY: sanity
 sanity: ## ansible-test sanity on the newest core

@@ -163,9 +163,13 @@ def _chain_error(error: Exception) -> CredentialsError:
             botocore.exceptions.MetadataRetrievalError,
         ),
     )
+    hint = "check the source that is named, or give another one"
+    if isinstance(error, RuntimeError) and "still expired" in str(error):
+        # botocore's words for keys that were handed out just now: this clock is ahead by more than they live.
+        hint = "set this host's clock, if it is ahead (chrony, ntp), or renew the credentials at their source"
     return CredentialsError(
         "AWS credentials could not be had",
         server=redact(f"{type(error).__name__}: {error}"),
-        hint="check the source that is named, or give another one",
+        hint=hint,
         retry=Retry.TRANSIENT if transient else Retry.PERMANENT,
     )
