@@ -309,7 +309,8 @@ def _readable_file(option: str, value: object) -> str:
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as e:
-        _fail(option, f"cannot read {_show(path, _LONGEST_PATH)}: {_reason(e)}", "give a PEM file that this user can read")
+        problem = f"cannot read {_show(path, _LONGEST_PATH)}: {_reason(e)}"
+        _fail(option, problem, "give a PEM file that this user can read")
     return path
 
 
@@ -318,7 +319,8 @@ def _readable_directory(option: str, value: object) -> str:
     try:
         os.listdir(path)
     except (OSError, ValueError) as e:
-        _fail(option, f"cannot read {_show(path, _LONGEST_PATH)}: {_reason(e)}", "give a directory of hashed CA certificates")
+        problem = f"cannot read {_show(path, _LONGEST_PATH)}: {_reason(e)}"
+        _fail(option, problem, "give a directory of hashed CA certificates")
     return path
 
 

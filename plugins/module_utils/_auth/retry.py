@@ -31,8 +31,9 @@ def run(
     """Call ``attempt`` until it returns, or until its error says that trying again is useless.
 
     attempt: gets whether it must start from fresh credentials (after a RESIGN error, allowed once and at once).
-    retries: how many times a TRANSIENT error is tried again (0: nothing is tried again, a RESIGN error neither); the pause is drawn from 0 to an exponential bound (AWS
-    Architecture Blog, "Exponential Backoff And Jitter": full jitter), on top of Retry-After if the server sent that.
+    retries: how many times a TRANSIENT error is tried again; with 0 nothing is tried again, a RESIGN error neither. The
+    pause is drawn from 0 to an exponential bound (AWS Architecture Blog, "Exponential Backoff And Jitter": full
+    jitter), on top of Retry-After if the server sent that.
     deadline: on ``clock``; no pause goes past it. Raises the last error, which then says how often and how long it was
     tried.
     """
