@@ -87,7 +87,7 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(given: argparse.Namespace) -> int:
-    from . import aws, handed, lean
+    from . import child, handed
 
     environ = dict(os.environ)
     for name in _OURS:
@@ -98,7 +98,9 @@ def _run(given: argparse.Namespace) -> int:
     os.umask(0o077)
     _no_core_dumps()
     if "LISTEN_FDS" not in environ:  # else there may be a kept token, and no login to prepare for
-        aws.prepare()
+        child.prepare()
+    from . import lean
+
     lean.load()
     from . import config, publish, runner, systemd
     from .log import silence_libraries

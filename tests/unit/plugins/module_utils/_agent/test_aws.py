@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.vaultfleet.aws.plugins.module_utils._agent import aws
+from ansible_collections.vaultfleet.aws.plugins.module_utils._agent import aws, child
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import (
     ConfigError,
@@ -49,7 +49,7 @@ def descriptors() -> t.Iterator[None]:
 
 def process(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Let the process run ``code`` instead."""
-    monkeypatch.setattr(aws, "_START", "import os, sys, time; " + code.replace("{", "{{").replace("}", "}}"))
+    monkeypatch.setattr(child, "_START", "import os, sys, time; " + code.replace("{", "{{").replace("}", "}}"))
 
 
 @pytest.mark.usefixtures("descriptors")
@@ -134,8 +134,8 @@ def test_no_metadata() -> None:
 def test_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that was prepared answers the first question, and only that."""
     process(monkeypatch, """sys.stdin.read(); print('{"found": %d}' % os.getpid())""")
-    aws.prepare()
-    prepared = aws._waiting[0]._pid
+    child.prepare()
+    prepared = child._waiting[0]._pid
     assert aws._ask("keys", config(), 5) == prepared
     assert aws._ask("keys", config(), 5) != prepared
 
@@ -168,13 +168,13 @@ def test_it_hangs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     note = tmp_path / "child"
     process(
         monkeypatch,
-        f"child = os.fork(); child and open({str(note)!r}, 'w').write(str(child)); time.sleep(60)",
+        f"pid = os.fork(); pid and open({str(note)!r}, 'w').write(str(pid)); time.sleep(60)",
     )
     with pytest.raises(CredentialsError, match="did not end within 1 s"):
         aws.prove(config(**KEYS), 1)
-    child = int(note.read_text())
+    started = int(note.read_text())
     deadline = time.monotonic() + 5
-    while _lives(child):
+    while _lives(started):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -183,8 +183,8 @@ def test_it_hangs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_it_cannot_be_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """That is told like its other ends; and nothing is prepared then."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "missing"))
-    aws.prepare()
-    assert aws._waiting == []
+    child.prepare()
+    assert child._waiting == []
     with pytest.raises(CredentialsError, match="cannot be started") as caught:
         aws.check(config())
     assert caught.value.retry is Retry.TRANSIENT
