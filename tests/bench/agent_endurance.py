@@ -59,10 +59,13 @@ class Endurance:
         return (last - second) / 1024
 
     def more(self, count: str) -> int:
-        """How much the second half's most of ``descriptors`` or ``threads`` is above the first half's."""
+        """By how many the second half's least ``descriptors`` or ``threads`` is above the first half's.
+
+        The least, since what is about to end may still be there when it is looked at.
+        """
         values: list[int] = [getattr(one, count) for one in self.samples]
         half = len(values) // 2
-        return max(values[half:]) - max(values[:half])
+        return min(values[half:]) - min(values[:half])
 
 
 def measure(agent: Agent, renewals: int) -> Endurance:
