@@ -31,7 +31,9 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     """Run one command, and return its exit code. arguments: without the program's name; None for ``sys.argv``."""
     given = _parser().parse_args(arguments)
     try:
-        return int(given.command(given))
+        code = int(given.command(given))
+        sys.stdout.flush()
+        return code
     except LoginError as e:
         for problem in getattr(e, "problems", (e,)):  # ConfigErrors has them all
             print(f"error: {problem}", file=sys.stderr)
@@ -41,8 +43,14 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
         return FINE
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> t.NoReturn:
+        """End as for a mistake in the configuration: argparse's own 2 means a permanent error here."""
+        self.exit(CONFIGURATION, f"{self.format_usage()}error: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="vaultfleet-agent", description="Keeps a Vault token, had with an AWS identity, fresh in files."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")

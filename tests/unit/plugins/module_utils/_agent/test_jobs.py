@@ -18,6 +18,7 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.jobs import 
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.messages import (
     Checked,
     Failed,
+    Failure,
     LoggedIn,
     Polled,
     Purpose,
@@ -68,7 +69,7 @@ def proves(monkeypatch: pytest.MonkeyPatch, error: LoginError | None = None) -> 
         if error:
             raise error
         return aws.Proof(
-            LoginRequest({"role": config.role, "nonce": config.nonce}, {"role": config.role}, ()), "keys-1"
+            LoginRequest({"role": config.role, "nonce": str(config.nonce)}, {"role": config.role}, ()), "keys-1"
         )
 
     monkeypatch.setattr(aws, "prove", prove)
@@ -107,7 +108,7 @@ def test_wrapped_login(monkeypatch: pytest.MonkeyPatch) -> None:
     assert outcome.held.text == json.dumps({name: WRAPPED["wrap_info"][name] for name in names}) + "\n"
 
 
-def failure_of(outcome: Outcome) -> jobs.Failure:
+def failure_of(outcome: Outcome) -> Failure:
     """The failure that it brings."""
     assert isinstance(outcome.event, Failed)
     return outcome.event.failure

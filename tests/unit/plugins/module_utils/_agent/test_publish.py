@@ -11,6 +11,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def test_written_when_something_changed(tmp_path: Path) -> None:
 def test_metrics_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They count down while nothing changes, so they are written every so often."""
     now = [1000.0]
-    monkeypatch.setattr(publish.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     look, path = Looker(), tmp_path / "agent.prom"
     publisher = Publisher(None, Notifier(None))
     publisher.publish(look, str(path))

@@ -235,16 +235,22 @@ def test_a_renewal_that_another_role_overtakes(scene: Scene) -> None:
 
 
 def test_the_same_login_keeps_the_token_and_asks_the_new_way(scene: Scene) -> None:
-    """Another time-out, say: the token stays, and is renewed over the new connection."""
+    """Another time-out, say: the token stays, and is renewed over the new connection, also after a renewal that was
+    under way over the old one.
+    """
     scene.logs_in()
     scene.starts()
+    scene.answers[Purpose.RENEW] = lambda held: Outcome(
+        Renewed(dataclasses.replace(held.lease(), since=scene.now)), held
+    )
+    scene.later(2700, CheckNow())
     connection = dataclasses.replace(scene.configs[0].connection, timeout=7)
     scene.reload(scene.config(connection=connection))
     scene.settle()
     scene.later(2700, CheckNow())
     scene.settle()
-    [renewed] = [held for purpose, held in scene.asked if purpose is Purpose.RENEW]
-    assert renewed.vault.connection.timeout == 7
+    renewed = [held for purpose, held in scene.asked if purpose is Purpose.RENEW]
+    assert [held.vault.connection.timeout for held in renewed] == [30, 7]
     assert scene.asked_for().count(Purpose.LOGIN) == 1
 
 
