@@ -211,11 +211,14 @@ class _Agent:
 
     def _handle(self, event: Event) -> None:
         self.counters.count(event)
+        held = [sink.holds for sink in self.state.sinks]
         self.state, actions = lifecycle.step(self.state, event, clock.now())
         for action in actions:
             _PERFORM[type(action)](self, action)
         self._tell_store()
-        quiet = isinstance(event, Tick) or (isinstance(event, SinkHolds) and not event.wrote)
+        quiet = isinstance(event, Tick) or (
+            isinstance(event, SinkHolds) and [sink.holds for sink in self.state.sinks] == held and not event.wrote
+        )
         if not quiet or any(not isinstance(action, Put) for action in actions):
             self.publisher.stale = True
 
