@@ -43,7 +43,7 @@ class Process:
         self._answer, output = os.pipe()
         flags = ["-I"] * sys.flags.isolated + ["-O"] * sys.flags.optimize + ["-B"] * sys.dont_write_bytecode
         try:
-            self._pid = os.posix_spawn(
+            self._pid = os.posix_spawn(  # pylint: disable=ansible-bad-function  # a service has no module to run it
                 sys.executable,
                 [sys.executable, *flags, "-c", _START.format(__package__), *sys.path],
                 os.environ,

@@ -212,13 +212,14 @@ def test_two_at_once() -> None:
     for thread in threads:
         thread.join()
     assert len(found) == 2
-    assert found[0] == found[1] is not None
+    assert found[0] is not None
+    assert found[0] == found[1]
 
 
 def test_other_errors_keep_their_words() -> None:
     """A kind that is not told apart is a LoginError."""
     error = aws._error("ConfigError", "region: auto found none", "", "set region", "permanent", "")
-    assert type(error) is LoginError
+    assert error.__class__ is LoginError
     assert str(error) == "region: auto found none -- set region"
 
 
