@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import typing as t
 
-from tests.live.agent.agents import Agent, Agents
+from tests.live.agent.agents import Agents
+from tests.live.agent.process import Agent
 from tests.live.playbooks import PROJECT
 from tests.stack.handle import Stack
 

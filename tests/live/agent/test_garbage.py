@@ -12,7 +12,8 @@ import time
 
 from ansible_collections.vaultfleet.aws.tests.unit.support.vaults import AUTH, LOGIN
 from ansible_collections.vaultfleet.aws.tests.unit.support.web import Reply, Seen, Web, drip, hang
-from tests.live.agent.agents import Agents, hammers
+from tests.live.agent.agents import Agents
+from tests.live.agent.audit import hammers
 
 GARBAGE = (
     Reply(200, b"<html><body>Welcome to the hotel's network</body></html>", {"Content-Type": "text/html"}),

@@ -10,8 +10,11 @@ import functools
 import json
 import signal
 import time
+import urllib.request
 
-from tests.live.agent.agents import Agent, Agents, hammers, imds, side_by_side, watched
+from tests.live.agent.agents import Agents, imds, side_by_side
+from tests.live.agent.audit import hammers
+from tests.live.agent.process import Agent, watched
 from tests.stack.handle import Stack
 
 LONG = {"token_ttl": "1h", "token_max_ttl": "2h"}
@@ -27,6 +30,17 @@ def test_lives(agents: Agents, stack: Stack) -> None:
         lambda: asked_to_look_now(agents, stack),
         lambda: wrapped(agents, stack),
     )
+
+
+def role_key(stack: Stack, instance: str) -> str:
+    """The id of the access key that an instance's role has now."""
+    place = stack.imds_endpoint(instance) + "/latest"
+    head = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
+    with urllib.request.urlopen(urllib.request.Request(f"{place}/api/token", headers=head, method="PUT")) as answer:  # noqa: S310
+        head = {"X-aws-ec2-metadata-token": answer.read().decode()}
+    asked = urllib.request.Request(f"{place}/meta-data/iam/security-credentials/app", headers=head)  # noqa: S310
+    with urllib.request.urlopen(asked) as answer:  # noqa: S310
+        return str(json.load(answer)["AccessKeyId"])
 
 
 def replaced_and_renewed(agent: Agent) -> bool:
@@ -49,7 +63,9 @@ def renewable(agents: Agents, stack: Stack) -> None:
     for agent in everybody:
         agent.start()
     first = {agent.name: agent.serves() for agent in everybody}
+    before = role_key(stack, stack.instances[1])
     stack.imds_rotate(stack.instances[1])
+    stack.aws_expire(before)  # so that only the new keys can log in
     with watched(user) as users_gaps, watched(node) as nodes_gaps, watched(other) as others_gaps:
         begun = time.monotonic()
         for agent in everybody:

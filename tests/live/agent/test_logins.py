@@ -13,7 +13,9 @@ import uuid
 from pathlib import Path
 from unittest import mock
 
-from tests.live.agent.agents import COLLECTIONS, Agents, hammers, imds, side_by_side
+from tests.live.agent.agents import Agents, imds, side_by_side
+from tests.live.agent.audit import hammers
+from tests.live.agent.process import COLLECTIONS
 from tests.live.core import ec2, log
 from tests.stack.handle import Stack
 

@@ -10,7 +10,8 @@ import os
 import signal
 import time
 
-from tests.live.agent.agents import Agent, Agents, side_by_side
+from tests.live.agent.agents import Agents, side_by_side
+from tests.live.agent.process import Agent
 from tests.stack.handle import Stack
 from tests.stack.processes import recorded
 
@@ -55,6 +56,7 @@ def mistake(agents: Agents) -> None:
     agent.write(**right)
     reload(agent)
     agent.until(lambda: agent.status()["reload_error"] == "")
+    agent.until(lambda: agent.status()["sinks"][0]["holds_token"])  # found again after the reload, without a write
     time.sleep(1.2)
     assert agent.token() == token
     assert agent.logins() == 1

@@ -10,7 +10,8 @@ import os
 import signal
 import time
 
-from tests.live.agent.agents import Agent, Agents
+from tests.live.agent.agents import Agents
+from tests.live.agent.process import Agent
 from tests.stack.handle import Stack
 from tests.stack.processes import recorded
 

@@ -20,7 +20,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.agent.agents import Agent, Agents, Json
+from tests.live.agent.agents import Agents
+from tests.live.agent.audit import Json
+from tests.live.agent.process import Agent
 from tests.stack.handle import Stack
 
 LONG = {"token_ttl": "1h", "token_max_ttl": "2h"}
@@ -132,13 +134,14 @@ def test_none_waits_for_another(agents: Agents, stack: Stack) -> None:
         assert whole(paths["full"], first), "the old file was lost"
         for name, text in errors.items():
             assert text in agent.command("status", "--name", agent.name).stdout, name
-        time.sleep(3)
+        time.sleep(2)
         assert agent.status()["counters"]["sink_failures"] < 12, "it is a hot loop"
         assert len(agent.log().splitlines()) < 30, agent.log()
 
         filler.unlink()
         remount(paths["readonly"].parent, "rw")
         paths["lost"].parent.mkdir()
+        agent.send(signal.SIGUSR1)
         agent.until(lambda: all(whole(path, second) for path in paths.values()))
         agent.tells("serving")
         agent.stop()

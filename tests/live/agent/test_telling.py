@@ -12,7 +12,8 @@ import stat
 import time
 from pathlib import Path
 
-from tests.live.agent.agents import Agent, Agents
+from tests.live.agent.agents import Agents
+from tests.live.agent.process import Agent
 from tests.live.core import keys
 from tests.stack.handle import Stack
 
