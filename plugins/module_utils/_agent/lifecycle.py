@@ -382,7 +382,9 @@ class _Step:
         old = self._sink(event.sink)
         if old is None:
             return
-        if event.wrote and old.holds == event.number:
+        if old.failures:
+            self._say("info", "a sink that failed works again", sink=event.sink)
+        elif event.wrote and old.holds == event.number:
             self._say("warn", "a sink was missing or altered, and was put back", sink=event.sink)
         lease = self.state.lease
         newer = lease is not None and lease.number != event.number

@@ -144,6 +144,7 @@ def test_none_waits_for_another(agents: Agents, stack: Stack) -> None:
         agent.send(signal.SIGUSR1)
         agent.until(lambda: all(whole(path, second) for path in paths.values()))
         agent.tells("serving")
+        assert agent.log().count("a sink that failed works again") == 3
         agent.stop()
 
 
