@@ -129,6 +129,7 @@ class _Agent:
         self.publisher = Publisher(around.runtime, around.notifier)
         self.held: Held | None = None
         self.last_number = 0
+        self.last_of_old = 0  # the last token that was asked for with another login than the configuration's
         self.keys: str | None = None
         self.overdue = math.inf  # when the request under way is no longer thought to be alive
         self.told: set[str] = set()
@@ -249,6 +250,7 @@ class _Agent:
                 config_sha256=self.config.sha256,
                 program=self.program,
                 nonce_kept=self._keeps_nonce(),
+                token_fits=self.held is not None and self.held.number > self.last_of_old,
             )
 
         self.publisher.publish(look, self.config.metrics_file)
@@ -316,7 +318,9 @@ class _Agent:
         for path in sorted(left):
             self.log.say("warn", "this file is no sink any more; it is left as it is, and its token ends", path=path)
         same = self.binding == old
-        if same and self.held:
+        if not same:
+            self.last_of_old = self.last_number
+        elif self.held:
             self.held = dataclasses.replace(self.held, vault=vault)
         self._handle(Reloaded(self._policy(), same))
 

@@ -47,10 +47,11 @@ def read(path: str) -> str | None:
         return None
 
 
-def last_words(run: Run, unit: str) -> str:
-    """Return the last lines that the service itself wrote into the journal; "" if there are none."""
+def last_words(run: Run, unit: str, invocation: str) -> str:
+    """Return the last lines that the service itself wrote into the journal since its last start; "" if there are none."""
     # Not --unit: systemd's own lines say no more than that the service failed.
-    command = ["journalctl", f"_SYSTEMD_UNIT={unit}", "--output=cat", "--lines=5", "--no-pager", "--quiet"]
+    matches = [f"_SYSTEMD_UNIT={unit}", *([f"_SYSTEMD_INVOCATION_ID={invocation}"] if invocation else [])]
+    command = ["journalctl", *matches, "--output=cat", "--lines=5", "--no-pager", "--quiet"]
     _code, output, _errors = run(command)
     return output.strip()
 

@@ -18,7 +18,7 @@ from . import places, service
 from .service import Run
 
 _PAUSE = 0.25  # seconds
-_PROPERTIES = ("ActiveState", "SubState", "MainPID", "Job", "NRestarts", "NFileDescriptorStore")
+_PROPERTIES = ("ActiveState", "SubState", "MainPID", "Job", "NRestarts", "NFileDescriptorStore", "InvocationID")
 _MOST_CRASHES = 2  # in a row, after which it will not help to wait
 _SETTLES = 3.0  # seconds in which a reload, or a look that was asked for, is over
 
@@ -67,7 +67,7 @@ def wait(name: str, timeout: float, run: Run) -> Outcome:
         if status is not None and passed > _SETTLES:
             if status.get("reload_error") and status.get("config_sha256") != digest:
                 return Outcome(f"the agent refused its configuration: {status['reload_error']}", True, status)
-            if status.get("state") == "blocked" and (asked_at is None or passed > 2 * _SETTLES):
+            if _is_blocked(status) and (asked_at is None or passed > 2 * _SETTLES):
                 return Outcome(_errors(status), True, status)
         if seen.restarts - first.restarts >= _MOST_CRASHES or passed >= timeout:
             return _failed(name, timeout, seen, run)
@@ -98,8 +98,16 @@ def _serves(seen: _Seen, status: t.Mapping[str, t.Any], digest: str) -> bool:
         and seen.shown.get("Job", "0") in ("", "0")
         and status.get("config_sha256") == digest
         and status.get("state") in ("serving", "at risk")
+        and status.get("token_fits") is True  # else it is what another login left
         and all(sink["holds_token"] for sink in status["sinks"])
     )
+
+
+def _is_blocked(status: t.Mapping[str, t.Any]) -> bool:
+    """Whether somebody has to mend something before there is a token of this configuration."""
+    if status.get("state") == "blocked":
+        return True
+    return status.get("token_fits") is False and "login" in status.get("errors", {})
 
 
 def _warnings(name: str, seen: _Seen, status: t.Mapping[str, t.Any]) -> tuple[str, ...]:
@@ -130,5 +138,5 @@ def _failed(name: str, timeout: float, seen: _Seen, run: Run) -> Outcome:
             return Outcome(_errors(status), True, status)
         state = status.get("state")
         return Outcome(f"the agent has no token after {timeout:.0f} s, and is {state}", True, status)
-    words = service.last_words(run, f"{name}.service") or "it said nothing"
+    words = service.last_words(run, f"{name}.service", seen.shown.get("InvocationID", "")) or "it said nothing"
     return Outcome(f"the agent does not stay up: {words}", False, {})
