@@ -31,6 +31,8 @@ TYPED = [
 WORKERS = ["--numprocesses=auto", "--maxprocesses=4"]  # each costs 4 s of processor time before its first test
 # A third of the unit tests' time: they try thousands of cases, or start pip.
 LONG = [f"--ignore-glob=*/test_{name}.py" for name in ("*fuzz", "*properties", "wheels")]
+# A test that hangs shows where, and ends the run, long before CI's own limit.
+PATIENCE = ["--override-ini=faulthandler_timeout=600", "--override-ini=faulthandler_exit_on_timeout=true"]
 NOTHING = Counts()
 
 
@@ -88,7 +90,7 @@ def fast(run: Run) -> Outcome:
 
 def unit(run: Run) -> Outcome:
     """Unit tests on the controller's Python."""
-    return _pytest(run.venv, f"unit-{run.core}", [*WORKERS, "tests/unit"])
+    return _pytest(run.venv, f"unit-{run.core}", [*PATIENCE, *WORKERS, "tests/unit"])
 
 
 def old_python(run: Run) -> Outcome:
@@ -116,7 +118,7 @@ def fleet(run: Run) -> Outcome:
 
 def simulation(run: Run) -> Outcome:
     """A fleet of agents on simulated time."""
-    return _pytest(run.venv, f"simulation-{run.core}", ["tests/simulation"])
+    return _pytest(run.venv, f"simulation-{run.core}", [*PATIENCE, "tests/simulation"])
 
 
 def _beside_stack(run: Run, name: str, tests: list[str]) -> Outcome:
@@ -126,7 +128,7 @@ def _beside_stack(run: Run, name: str, tests: list[str]) -> Outcome:
         try:
             if commands.run([*stack, "up", "--dir", folder], ROOT, os.environ) != 0:
                 return Outcome(ok=False)
-            return _pytest(run.venv, name, tests, {"VAULTFLEET_STACK_DIR": folder})
+            return _pytest(run.venv, name, [*PATIENCE, *tests], {"VAULTFLEET_STACK_DIR": folder})
         finally:
             with commands.uninterrupted():
                 commands.run([*stack, "down", "--dir", folder], ROOT, os.environ)
