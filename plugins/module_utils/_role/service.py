@@ -47,10 +47,10 @@ def read(path: str) -> str | None:
         return None
 
 
-def last_words(run: Run, unit: str, invocation: str) -> str:
-    """Return the last lines that the service itself wrote into the journal since its last start; "" if there are none."""
+def last_words(run: Run, unit: str, invocations: t.Collection[str]) -> str:
+    """Return the last lines that the service itself wrote into the journal in ``invocations``; "" if there are none."""
     # Not --unit: systemd's own lines say no more than that the service failed.
-    matches = [f"_SYSTEMD_UNIT={unit}", *([f"_SYSTEMD_INVOCATION_ID={invocation}"] if invocation else [])]
+    matches = [f"_SYSTEMD_UNIT={unit}", *(f"_SYSTEMD_INVOCATION_ID={one}" for one in sorted(invocations) if one)]
     command = ["journalctl", *matches, "--output=cat", "--lines=5", "--no-pager", "--quiet"]
     _code, output, _errors = run(command)
     return output.strip()

@@ -59,8 +59,11 @@ def wait(name: str, timeout: float, run: Run) -> Outcome:
     begun = time.monotonic()
     first = seen = _look(name, run)
     asked_at = begun if _ask(first) else None
+    silent: set[str] = set()
     while True:
         status = seen.status
+        if status is None:
+            silent.add(seen.shown.get("InvocationID", ""))
         if status is not None and _serves(seen, status, digest):
             return Outcome("", True, status, _warnings(name, seen, status))
         passed = time.monotonic() - begun
@@ -70,7 +73,7 @@ def wait(name: str, timeout: float, run: Run) -> Outcome:
             if _is_blocked(status) and (asked_at is None or passed > 2 * _SETTLES):
                 return Outcome(_errors(status), True, status)
         if seen.restarts - first.restarts >= _MOST_CRASHES or passed >= timeout:
-            return _failed(name, timeout, seen, run)
+            return _failed(name, timeout, seen, silent, run)
         time.sleep(_PAUSE)
         seen = _look(name, run)
 
@@ -131,12 +134,13 @@ def _errors(status: t.Mapping[str, t.Any]) -> str:
     return "; ".join(errors) or "the agent tells of no error"
 
 
-def _failed(name: str, timeout: float, seen: _Seen, run: Run) -> Outcome:
+def _failed(name: str, timeout: float, seen: _Seen, silent: t.Collection[str], run: Run) -> Outcome:
+    """silent: the invocations of the unit that told no status."""
     status = seen.status
     if status is not None:
         if status.get("errors") or any(sink.get("error") for sink in status.get("sinks", ())):
             return Outcome(_errors(status), True, status)
         state = status.get("state")
         return Outcome(f"the agent has no token after {timeout:.0f} s, and is {state}", True, status)
-    words = service.last_words(run, f"{name}.service", seen.shown.get("InvocationID", "")) or "it said nothing"
+    words = service.last_words(run, f"{name}.service", silent) or "it said nothing"
     return Outcome(f"the agent does not stay up: {words}", False, {})
