@@ -144,7 +144,7 @@ def _absent(params: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
     if not os.path.isdir(places.BUNDLES):
         return {"changed": False, "removed": []}
     if dry:
-        return {"changed": True, "removed": []}
+        return {"changed": os.path.islink(places.link(params["name"])) or bool(versions.unused()), "removed": []}
     with versions.turn():
         unlinked = versions.unlink(params["name"])
         removed = versions.unused()
