@@ -115,12 +115,12 @@ def _run(given: argparse.Namespace) -> int:
     from .store import Store
 
     descriptors = systemd.listen_fds(environ)
-    loaded = config.load(given.config, environ)
+    loaded = config.load(given.config, environ, some=True)
     _demand_libraries()
     silence_libraries()
     notifier = systemd.Notifier.from_environ(environ)
     around = runner.Surroundings(
-        load=lambda: config.load(given.config, environ),
+        load=lambda: config.load(given.config, environ, some=True),
         environ=environ,
         notifier=notifier,
         store=Store.from_fds(notifier, descriptors, systemd.store_limit(environ)),

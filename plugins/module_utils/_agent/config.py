@@ -17,8 +17,8 @@ import typing as t
 from .._auth.config import LoginConfig, VaultConnection
 from .._auth.durations import parse_duration
 from .._auth.environment import warning
-from .._auth.errors import ConfigError
-from .._auth.sink import Sink
+from .._auth.errors import ConfigError, SinkError
+from .._auth.sink import Sink, current_mode
 from . import environment, handed, keys, shapes
 from .files import Document, from_text, read_all
 from .keys import Block
@@ -67,9 +67,12 @@ class AgentConfig:
 
 @dataclasses.dataclass
 class _Findings:
-    """What is gathered on the way through the files. look: whether what they name is on this host."""
+    """What is gathered on the way through the files. look: whether what they name is on this host; places: whether
+    the sinks can be where they are to be.
+    """
 
     look: bool = True
+    places: bool = True
     problems: list[Problem] = dataclasses.field(default_factory=list)
     notices: list[str] = dataclasses.field(default_factory=list)
 
@@ -77,12 +80,20 @@ class _Findings:
         self.problems.append(Problem(block.file, block.at(name), text, hint))
 
 
-def load(paths: t.Sequence[str], environ: t.Mapping[str, str]) -> AgentConfig:
+def load(paths: t.Sequence[str], environ: t.Mapping[str, str], *, some: bool = False) -> AgentConfig:
     """Read and judge the configuration in ``paths`` (files, or directories of ``*.json``), the later over the earlier.
 
-    ``environ`` fills what the files leave open of the connection. Raises ConfigErrors, which has all problems.
+    ``environ`` fills what the files leave open of the connection. some: it is enough if one sink can be where it is to
+    be, since an agent that runs tries the others again. Raises ConfigErrors, which has all problems.
     """
-    findings = _Findings()
+    if some:
+        found = _load(paths, environ, _Findings(places=False))
+        if any(_has_place(sink) for sink in found.sinks):
+            return found
+    return _load(paths, environ, _Findings())
+
+
+def _load(paths: t.Sequence[str], environ: t.Mapping[str, str], findings: _Findings) -> AgentConfig:
     if not paths:
         findings.problems.append(Problem("", "", "no configuration is given", "name a file with --config"))
     return _judged(read_all(paths, findings.problems), environ, findings)
@@ -394,8 +405,16 @@ def _sink(block: Block, later: t.Collection[str], findings: _Findings) -> Sink |
         findings.problem(config, names[option], text, hint)
 
     place = os.path.dirname(os.path.normpath(str(options.get("path"))))
-    look = findings.look and (place not in later or os.path.lexists(place))
+    look = findings.look and findings.places and (place not in later or os.path.lexists(place))
     return judge(lambda given: Sink.from_options("sink", given, look=look), options, report)
+
+
+def _has_place(sink: Sink) -> bool:
+    try:
+        current_mode(sink.path)
+    except SinkError:
+        return False
+    return True
 
 
 def _is_id(value: object) -> bool:

@@ -297,8 +297,15 @@ def _retries(value: object) -> int:
     return value
 
 
+def _path(option: str, value: object) -> str:
+    path = _text(option, value)
+    if not path.isprintable():
+        _fail(option, "holds a control character", "remove it (a line break is often copied along)")
+    return os.path.expanduser(path)
+
+
 def _readable_file(option: str, value: object) -> str:
-    path = os.path.expanduser(_text(option, value))
+    path = _path(option, value)
     try:
         # What is no file is not waited for: a FIFO would block, and be read empty.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -315,7 +322,7 @@ def _readable_file(option: str, value: object) -> str:
 
 
 def _readable_directory(option: str, value: object) -> str:
-    path = os.path.expanduser(_text(option, value))
+    path = _path(option, value)
     try:
         os.listdir(path)
     except (OSError, ValueError) as e:

@@ -226,8 +226,8 @@ def _explained(path: str, action: str) -> t.Iterator[None]:
 def _path(option: str, value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ConfigError(option, "is missing", hint="give the path of the token file")
-    path = os.path.expanduser(value)
-    if not os.path.isabs(path) or path.endswith("/") or "\0" in path or not path.isprintable():
+    path = os.path.expanduser(value) if value.isprintable() else ""
+    if not os.path.isabs(path) or path.endswith("/"):
         raise ConfigError(option, f"{value[:80]!r} is not an absolute path of a file", hint="start it with /")
     return os.path.normpath(path)
 

@@ -11,7 +11,7 @@ import enum
 import math
 import typing as t
 
-from .errors import VaultError
+from .errors import Retry, VaultError
 
 Answer = t.Mapping[str, t.Any]
 _LONGEST = 10**10  # seconds; Vault's own durations end at 292 years
@@ -70,7 +70,11 @@ def token_of_lookup(answer: Answer, client_token: str, since: float) -> Token:
     data = answer.get("data")
     if not isinstance(data, dict):
         raise garbled("has no data block")
-    return _token(data, client_token, data.get("ttl"), data.get("meta"), since)
+    ttl = data.get("ttl")
+    # The server rounds: in its last second or so a token has a ttl of 0, too, but unlike one for ever it has an end.
+    if ttl == 0 and data.get("expire_time"):
+        ttl = 1
+    return _token(data, client_token, ttl, data.get("meta"), since)
 
 
 def wrapped_of_login(answer: Answer) -> Wrapped:
@@ -87,8 +91,12 @@ def wrapped_of_login(answer: Answer) -> Wrapped:
 
 
 def garbled(how: str) -> VaultError:
-    """The error for an answer that is not Vault's; it repeats nothing of the answer, which may hold a token."""
-    return VaultError(f"Vault's answer {how}", hint="check that url is a Vault server, and proxies on the way")
+    """The error for an answer that is not Vault's; it repeats nothing of the answer, which may hold a token.
+
+    It may pass: a load balancer's page while Vault is away comes with status 200, too.
+    """
+    hint = "check that url is a Vault server, and proxies on the way"
+    return VaultError(f"Vault's answer {how}", hint=hint, retry=Retry.TRANSIENT)
 
 
 def _token(block: Answer, client_token: t.Any, ttl: t.Any, metadata: t.Any, since: float) -> Token:

@@ -364,3 +364,16 @@ def test_the_examples_are_configurations(place: Path, name: str) -> None:
     assert config.login.type == values["auto_auth"]["method"][0]["config"]["type"]
     assert config.sinks[0].mode == 0o640
     assert config.notices == ()
+
+
+def test_an_agent_that_runs_needs_one_place(place: Path) -> None:
+    """A sink whose directory is gone holds up no other; without any place the configuration is refused."""
+    lost = {"type": "file", "config": {"path": str(place / "lost" / "token")}}
+    file = place / "agent.json"
+    for sinks in ([lost, sink(place)], [lost]):
+        with pytest.raises(ConfigErrors, match="lost"):
+            loaded(place, {"auto_auth": {"method": METHOD, "sink": sinks}})
+        if len(sinks) == 2:
+            assert len(load([str(file)], {}, some=True).sinks) == 2
+    with pytest.raises(ConfigErrors, match="lost"):
+        load([str(file)], {}, some=True)

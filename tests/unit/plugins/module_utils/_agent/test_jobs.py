@@ -120,7 +120,7 @@ def failure_of(outcome: Outcome) -> Failure:
         (Reply(400, {"errors": ["entry for role web not found"]}), Retry.PERMANENT, True),
         (Reply(400, {"errors": ["received error code 403 from STS: ExpiredToken"]}), Retry.RESIGN, True),
         (Reply(503, {"errors": ["Vault is sealed"]}), Retry.TRANSIENT, False),
-        (Reply(200, b"<html>"), Retry.PERMANENT, True),
+        (Reply(200, b"<html>"), Retry.TRANSIENT, False),
     ],
 )
 def test_refused_login(monkeypatch: pytest.MonkeyPatch, reply: Reply, retry: Retry, credentials: bool) -> None:
