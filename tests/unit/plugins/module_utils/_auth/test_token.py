@@ -52,6 +52,12 @@ def test_lookup() -> None:
     assert (token.client_token, token.ttl, token.metadata) == ("mine", 5, {"a": "b"})
 
 
+@pytest.mark.parametrize(("expire_time", "ttl"), [("2026-11-21T15:42:11.608502297Z", 1), (None, 0)])
+def test_a_token_that_is_about_to_end_is_not_for_ever(expire_time: str | None, ttl: int) -> None:
+    """Both have a ttl of 0 then."""
+    assert token_of_lookup({"data": {"ttl": 0, "expire_time": expire_time}}, "mine", 10).ttl == ttl
+
+
 def test_wrapped() -> None:
     """A wrapping token."""
     wrapped = wrapped_of_login({"wrap_info": WRAP, "auth": None})
