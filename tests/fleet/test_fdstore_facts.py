@@ -111,7 +111,7 @@ def test_the_store_survives_sigkill(probe: Probe) -> None:
     probe.start("Restart=always", "RestartSec=0")
     probe.store("nonce", "first")
     probe.store("token", "second")
-    for _ in range(3):
+    for _round in range(3):
         probe.die("KILL")
         assert sorted(probe.state["fds"]) == TWO
     assert probe.stored == 2
@@ -128,7 +128,7 @@ def test_the_store_survives_the_watchdog(probe: Probe) -> None:
 def test_the_store_survives_a_restart(probe: Probe) -> None:
     probe.start()
     probe.store("nonce", "first")
-    for _ in range(2):
+    for _round in range(2):
         probe.systemctl("restart")
         assert probe.state["fds"] == ONE
 

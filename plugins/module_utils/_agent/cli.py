@@ -36,7 +36,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
         return code
     except LoginError as e:
         for problem in getattr(e, "problems", (e,)):  # ConfigErrors has them all
-            print(f"error: {problem}", file=sys.stderr)
+            sys.stderr.write(f"error: {problem}\n")
         return CONFIGURATION if given.command is not _status else TRANSIENT
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
@@ -140,15 +140,15 @@ def _check(given: argparse.Namespace) -> int:
     _demand_libraries()
     check_login(loaded.login)
     for notice in loaded.notices:
-        print(f"notice: {notice}", file=sys.stderr)
-    print("the configuration is fine")
+        sys.stderr.write(f"notice: {notice}\n")
+    sys.stdout.write("the configuration is fine\n")
     if not given.connect:
         return FINE
     from . import probe
 
     findings = probe.probe(loaded)
     for finding in findings:
-        print(finding)
+        sys.stdout.write(f"{finding}\n")
     if all(finding.fine for finding in findings):
         return FINE
     permanent = any(finding.retry is Retry.PERMANENT for finding in findings if not finding.fine)
@@ -164,10 +164,10 @@ def _status(given: argparse.Namespace) -> int:
     if token and token.get("expires_at") is not None:
         token["expires_in"] = round(max(0.0, token["expires_at"] - time.time()), 1)
     if given.json:
-        print(json.dumps(seen, indent=1))
+        sys.stdout.write(json.dumps(seen, indent=1) + "\n")
     else:
         try:
-            print(status.report(seen))
+            sys.stdout.write(status.report(seen) + "\n")
         except (KeyError, TypeError, AttributeError):
             hint = "use the status command of that version, or --json"
             raise LoginError("the agent's status is of another version of it", hint=hint) from None

@@ -53,7 +53,8 @@ def read(name: str, environ: t.Mapping[str, str]) -> dict[str, t.Any]:
 
 def is_running(seen: t.Mapping[str, t.Any]) -> bool:
     """Whether the process that told ``seen`` is still there."""
-    return started_at(seen["pid"]) == seen.get("pid_started") is not None
+    started = started_at(seen["pid"])
+    return started is not None and started == seen.get("pid_started")
 
 
 def started_at(pid: int) -> int | None:
