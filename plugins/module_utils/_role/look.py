@@ -48,7 +48,7 @@ class Look:
                 f"systemd {version} is too old: the agent's service needs {LEAST_SYSTEMD} or newer (Debian 11, RHEL 9,"
                 " Amazon Linux 2023, Ubuntu 22.04)"
             )
-        return {"version": version, "runs": os.path.isdir("/run/systemd/system")}
+        return {"version": version, "runs": _runs()}
 
     def python(self, given: str | None) -> dict[str, str]:
         """The interpreter for the agent, its version, and the line of bundles that it needs."""
@@ -245,7 +245,11 @@ def _login(config: t.Mapping[str, t.Any]) -> dict[str, str]:
 
 
 def _runs() -> bool:
-    return os.path.isdir("/run/systemd/system")
+    """Whether systemd runs this system; in a chroot, even one that shows /run, it runs another."""
+    try:
+        return os.path.isdir("/run/systemd/system") and os.path.samefile("/", "/proc/1/root")
+    except OSError:
+        return False
 
 
 def _knows(look: t.Callable[[], object]) -> bool:

@@ -190,7 +190,8 @@ def _judge_config(
         auto_auth["revoke_on_exit"] = switches["revoke_on_exit"]
     method = {name: given[name] for name in _METHOD if name in given}
     auto_auth["method"] = [{"type": "aws", **method, "config": aws}]
-    auto_auth["sink"] = [{"type": "file", "config": sink} for sink in sinks]
+    # Without any it would be said twice.
+    auto_auth["sink"] = [{"type": "file", "config": sink} for sink in sinks or [{"path": "/run/any"}]]
     top = {name: given[name] for name in _TOP if name in given}
     try:
         return config.foretell(json.dumps({**top, "vault": vault, "auto_auth": auto_auth}, default=str))
