@@ -306,7 +306,7 @@ class Store:
             self._notifier.remove(_PROBE)
 
     def _problem(self, why: str) -> None:
-        line = f"nothing is kept for the next process: {why}"
+        line = f"token and nonce end with this process: {why}"
         if line not in self.problems:
             self.problems.append(line)
 

@@ -125,7 +125,7 @@ def test_without_room(agents: Agents, stack: Stack) -> None:
     agent.managed(room=0)
     agent.start()
     token = agent.serves()
-    assert agent.log().count("nothing is kept for the next process") == 1
+    assert agent.log().count("token and nonce end with this process") == 1
     assert agent.said("FileDescriptorStoreMax")
     agent.stop()
     agent.start()

@@ -132,7 +132,7 @@ def test_no_room(limit: int | None, refuses_late: bool, tmp_path: Path) -> None:
         assert not store.available()
         assert store.nonce(KEY) == NONCE
         told = "the service manager has no room (set FileDescriptorStoreMax=8 in the unit)"
-        assert store.problems == [f"nothing is kept for the next process: {told}"]
+        assert store.problems == [f"token and nonce end with this process: {told}"]
         assert start(manager, limit).nonce(KEY) is None
 
 
@@ -165,7 +165,7 @@ def test_a_manager_that_hangs(manager: Manager) -> None:
     time.sleep(0.1)
     assert store.available(timeout=0.1)  # for all that is known
     assert not store.put_nonce(KEY, NONCE, timeout=0.1)
-    assert store.problems == ["nothing is kept for the next process: the service manager does not answer"]
+    assert store.problems == ["token and nonce end with this process: the service manager does not answer"]
     manager.deaf.clear()
     assert store.put_nonce(KEY, NONCE)
     settle(manager)
@@ -181,7 +181,7 @@ def test_no_manager() -> None:
     assert not store.put_token("b", kept())
     store.forget_token()
     assert store.problems == [
-        "nothing is kept for the next process: there is no service manager (NOTIFY_SOCKET is not set)"
+        "token and nonce end with this process: there is no service manager (NOTIFY_SOCKET is not set)"
     ]
 
 
@@ -192,7 +192,7 @@ def test_a_manager_that_has_gone(tmp_path: Path) -> None:
     assert not store.put_nonce(KEY, NONCE)
     assert not store.put_token("b", kept())
     assert not store.available()
-    assert store.problems[0] == "nothing is kept for the next process: the service manager takes no messages"
+    assert store.problems[0] == "token and nonce end with this process: the service manager takes no messages"
 
 
 def test_another_nonce_replaces_it(manager: Manager) -> None:
@@ -546,7 +546,7 @@ def test_no_sealed_memory(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> 
         assert not store.put_token("b", kept("hvs.new"))
         assert not store.put_nonce(KEY, NONCE)
     assert store.problems == [
-        "nothing is kept for the next process: this kernel gives no sealed memory (Operation not permitted)"
+        "token and nonce end with this process: this kernel gives no sealed memory (Operation not permitted)"
     ]
     settle(manager)
     assert manager.names() == ["vf-token-1"]
