@@ -407,7 +407,8 @@ def _sink(block: Block, later: t.Collection[str], findings: _Findings) -> Sink |
     place = os.path.dirname(os.path.normpath(str(options.get("path"))))
     look = findings.look and findings.places and (place not in later or os.path.lexists(place))
     # A path that is always right, so that what else is wrong is found beside a wrong one.
-    return judge(lambda given: Sink.from_options("sink", given, look=look), options, report, stand_ins={"path": "/token"})
+    stand_ins = {"path": "/token"}
+    return judge(lambda given: Sink.from_options("sink", given, look=look), options, report, stand_ins=stand_ins)
 
 
 def _has_place(sink: Sink) -> bool:
