@@ -10,6 +10,7 @@ That is an eighth of the whole agent (``make bench``). A version of a library th
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import sys
 import types
@@ -19,6 +20,8 @@ import warnings
 # With them requests guesses the encoding of a text whose sender does not tell it. Vault's answers are JSON, and read as
 # bytes.
 _GUESSERS = ("chardet", "charset_normalizer")
+# With it requests finds certificates inside of archives; ours are files, which the core loads itself.
+_ARCHIVES = "zipfile"
 
 
 def load() -> None:
@@ -30,15 +33,31 @@ def load() -> None:
 def _load_requests() -> None:
     if "requests" in sys.modules:
         return
-    away = [name for name in _GUESSERS if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(away))  # type: ignore[arg-type]  # None: they cannot be imported
+    away: dict[str, types.ModuleType | None] = dict.fromkeys(_GUESSERS)  # None: cannot be imported
+    away[_ARCHIVES] = _no_archives()
+    away = {name: module for name, module in away.items() if name not in sys.modules}
+    sys.modules.update(away)  # type: ignore[arg-type]
+    _hollow_http2()
     try:
-        with warnings.catch_warnings(), contextlib.suppress(ImportError):  # a requests before 2.32 insists on one
+        with warnings.catch_warnings(), contextlib.suppress(ImportError):  # a requests before 2.32 insists on a guesser
             warnings.simplefilter("ignore")
             import requests  # noqa: F401
     finally:
         for name in away:
             del sys.modules[name]
+
+
+def _no_archives() -> types.ModuleType:
+    module = types.ModuleType(_ARCHIVES)
+    vars(module)["is_zipfile"] = lambda _path: False
+    return module
+
+
+def _hollow_http2() -> None:
+    """Leave HTTP/2 out of urllib3, which asks for its state alone."""
+    folder = os.path.join(_folder("urllib3") or "", "http2")
+    if "urllib3" not in sys.modules and os.path.isfile(os.path.join(folder, "probe.py")):
+        _hollow("urllib3.http2", folder)
 
 
 def _load_hvac() -> None:
@@ -47,12 +66,10 @@ def _load_hvac() -> None:
     """
     if "hvac" in sys.modules:
         return
-    import importlib.util
-
-    found = importlib.util.find_spec("hvac")
-    if found is None or not found.submodule_search_locations:
+    home = _folder("hvac")
+    if home is None:
         return  # which the core tells of
-    folder = os.path.join(found.submodule_search_locations[0], "api")
+    folder = os.path.join(home, "api")
     try:
         _hollow("hvac.api", folder, AuthMethods=_AuthMethods, SecretsEngines=_Nothing, SystemBackend=_Nothing)
         _hollow("hvac.api.auth_methods", os.path.join(folder, "auth_methods"))
@@ -63,6 +80,12 @@ def _load_hvac() -> None:
     except Exception:  # noqa: BLE001 - whatever another hvac makes of it
         for name in [name for name in sys.modules if name.partition(".")[0] == "hvac"]:
             del sys.modules[name]
+
+
+def _folder(package: str) -> str | None:
+    """Where a package is, if it is there."""
+    found = importlib.util.find_spec(package)
+    return found.submodule_search_locations[0] if found and found.submodule_search_locations else None
 
 
 def _hollow(name: str, folder: str, **members: t.Any) -> None:

@@ -56,13 +56,20 @@ except VaultError as e:
     assert "hvac.api.auth_methods.token" in modules
     assert not [name for name in modules if name.partition(".")[0] in ("chardet", "charset_normalizer")]
     assert not [name for name in modules if name.startswith(("hvac.api.secrets_engines", "hvac.api.system_backend"))]
+    assert "zipfile" not in modules
+    assert "importlib.metadata" not in modules
     assert "renewing the token failed" in error
     assert "refused" in error
 
 
 def test_what_is_left_out_can_be_had() -> None:
-    """Whoever needs a guesser later imports it."""
-    assert run("import charset_normalizer; print(json.dumps(charset_normalizer.__name__))") == "charset_normalizer"
+    """Whoever needs it later imports it; and requests takes each path for one of a file."""
+    after = f"""
+import charset_normalizer, importlib.metadata, requests, zipfile
+path = requests.utils.extract_zipped_paths({__file__!r} + "/inside")
+print(json.dumps([charset_normalizer.detect(b"abc")["encoding"], hasattr(zipfile, "ZipFile"), path]))
+"""
+    assert run(after) == ["ascii", True, __file__ + "/inside"]
 
 
 @pytest.mark.parametrize(
