@@ -101,7 +101,7 @@ def _serves(seen: _Seen, status: t.Mapping[str, t.Any], digest: str) -> bool:
         and seen.shown.get("Job", "0") in ("", "0")
         and status.get("config_sha256") == digest
         and status.get("state") in ("serving", "at risk")
-        and status.get("token_fits") is True  # else it is what another login left
+        and status.get("token_fits") is not False  # then it is what another login left
         and all(sink["holds_token"] for sink in status["sinks"])
     )
 
