@@ -4,8 +4,8 @@
 
 """What takes AWS's libraries, asked of a process of its own (``aws_process``) that ends with the answer.
 
-botocore with its chain has 8 MiB and more, and a login is rare: an agent that renews must not carry them. The AWS
-keys are then not in the agent's memory either, and a ``credential_process`` that hangs can be ended.
+botocore with its chain has 8 MiB and more, and a login is rare: an agent that renews must not carry them. Nor does it
+keep AWS keys longer than a login takes, and a ``credential_process`` that hangs can be ended.
 """
 
 from __future__ import annotations
