@@ -5,7 +5,7 @@
 """What takes AWS's libraries, asked of a process of its own (``aws_process``) that ends with the answer.
 
 botocore with its chain has 8 MiB and more, and a login is rare: an agent that renews must not carry them. Nor does it
-keep AWS keys longer than a login takes, and a ``credential_process`` that hangs can be ended.
+keep the AWS keys that a login finds, and a ``credential_process`` that hangs can be ended.
 """
 
 from __future__ import annotations
