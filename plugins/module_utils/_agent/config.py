@@ -57,6 +57,7 @@ class AgentConfig:
     lookup_interval: int = 300
     credential_poll_interval: int = 60
     revoke_on_exit: bool = False
+    revoke_previous: bool = False
     pid_file: str | None = None
     metrics_file: str | None = None
     log_level: str = "info"
@@ -181,7 +182,9 @@ def _top_settings(top: t.Mapping[str, Block], findings: _Findings) -> dict[str, 
 
 
 def _auto_auth_settings(auto_auth: Block, findings: _Findings) -> dict[str, t.Any]:
-    settings = {name: auto_auth.values[name] for name in ("revoke_on_exit",) if name in auto_auth.values}
+    settings = {
+        name: auto_auth.values[name] for name in ("revoke_on_exit", "revoke_previous") if name in auto_auth.values
+    }
     if "lookup_interval" in auto_auth.values:
         settings["lookup_interval"] = _duration(auto_auth, "lookup_interval", 0, findings)
     if "metrics_file" in auto_auth.values:

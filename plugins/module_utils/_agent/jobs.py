@@ -20,7 +20,7 @@ from .._auth.request import LoginRequest
 from .._auth.token import Standing, Token
 from .._auth.vault import Login, Vault
 from . import aws
-from .messages import Checked, Event, Failed, Failure, Lease, LoggedIn, Polled, Purpose, Renewed, Revoked
+from .messages import Checked, Event, Failed, Failure, Lease, LoggedIn, Polled, Purpose, Renewed, Retired, Revoked
 from .store import Store, nonce_key
 
 
@@ -120,6 +120,12 @@ def revoke(held: Held) -> Outcome:
         return Outcome(Failed(Purpose.REVOKE, _failure(e)))
     text = "the server refuses (it is gone already, a batch token, or its policies forbid revoke-self)"
     return Outcome(Failed(Purpose.REVOKE, Failure(text, Retry.PERMANENT)))
+
+
+def retire(replaced: Held) -> Outcome:
+    """Revoke the token that was replaced."""
+    event = revoke(replaced).event
+    return Outcome(Failed(Purpose.RETIRE, event.failure) if isinstance(event, Failed) else Retired())
 
 
 def _held(login: Login, vault: Vault, number: int, since: float) -> Held:

@@ -100,6 +100,7 @@ AUTO_AUTH = Table(
         "sinks": BLOCK,
         "lookup_interval": DURATION,
         "revoke_on_exit": BOOLEAN,
+        "revoke_previous": BOOLEAN,
         "metrics_file": TEXT,
     },
     {

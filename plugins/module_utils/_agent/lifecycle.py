@@ -22,6 +22,8 @@ The rules, in short:
 - A token is looked up when it is new and then every ``lookup_interval``, unless a renewal has just shown that it lives.
   If that is forbidden to it, its lease is believed. A 403 at a renewal leads to a lookup, then to a login.
 - A token that is gone leads to a login at once; if that happens to a new token again and again, with a growing pause.
+- A token that was replaced ends by itself; with ``revoke_previous`` it is revoked once every sink holds the new one and
+  readers had a while to take that over.
 - Sinks are written when the token is new, looked at every few seconds, put back if they are missing or altered, and
   tried again with a growing pause, each by itself.
 """
@@ -56,6 +58,7 @@ from .messages import (
     Reloaded,
     Renewed,
     Request,
+    Retired,
     Revoked,
     Say,
     SinkFailed,
@@ -81,6 +84,7 @@ SINK_LONGEST_PAUSE = 60.0  # seconds
 JUST_BOOTED = 120.0  # seconds since the machine started, within which a whole fleet may start with it
 BOOT_SPREAD = 10.0  # seconds over which first logins are spread then
 YOUNG = 60.0  # seconds; a token that is gone before this counts as one of a series
+RETIRE_GRACE = 10.0  # seconds that readers have to take over the new token, once every sink holds it
 STOP_PATIENCE = 1.5  # seconds for a request under way, whose token would be lost
 REVOKE_PATIENCE = 5.0  # seconds
 _SOONER = 2.0  # seconds by which a lookup may differ from the lease without being news
@@ -122,7 +126,8 @@ class State:
     """Everything that decides what happens next.
 
     busy: the request under way. doubt: a renewal was refused with 403, and a lookup is to tell why. losses: how many
-    young tokens in a row were gone. stopping: when patience ends, None while nobody has asked to stop.
+    young tokens in a row were gone. replaced: number of the token that is to be revoked, 0 for none. stopping: when
+    patience ends, None while nobody has asked to stop.
     """
 
     policy: Policy
@@ -133,6 +138,7 @@ class State:
     sinks: tuple[SinkState, ...] = ()
     doubt: bool = False
     losses: int = 0
+    replaced: int = 0
     ready: bool = False
     stopping: float | None = None
     exited: bool = False
@@ -236,7 +242,11 @@ class _Step:
         lease = event.lease
         self._done(Purpose.LOGIN)
         self._say("info", "logged in", ttl=int(lease.ttl), renewable=lease.renewable)
+        old = self.state.lease
         self._adopt(lease)
+        if self.state.policy.revoke_previous and old and not old.wrapped and old.ends > self.now + RETIRE_GRACE:
+            self._change(replaced=old.number)
+            self._set(Purpose.RETIRE, due=self.now + RETIRE_GRACE)
         if not lease.wrapped:
             self.actions.append(Keep(lease))
 
@@ -300,6 +310,16 @@ class _Step:
             self._set(Purpose.LOGIN, due=self.now)
         else:
             self._set(Purpose.POLL, due=self.now + self.state.policy.poll_interval)
+
+    def _retired(self, event: Retired) -> None:
+        self._done(Purpose.RETIRE)
+        self._change(replaced=0)
+        self._say("info", "revoked the token that was replaced")
+
+    def _retire_failed(self, failure: Failure, permanent: bool) -> None:
+        self._set(Purpose.RETIRE, failures=0, error="", permanent=False)
+        self._change(replaced=0)
+        self._say("warn", f"the token that was replaced was not revoked, and ends by itself: {failure.text}")
 
     def _revoked(self, event: Revoked) -> None:
         self._done(Purpose.REVOKE)
@@ -447,9 +467,8 @@ class _Step:
         self._end_lease()
         self._begin_request()
         self._begin_sinks()
-        policy, lease = self.state.policy, self.state.lease
-        done = all(lease and sink.holds == lease.number and not sink.failures for sink in self.state.sinks)
-        if done and (policy.exit_after_auth or policy.once):
+        policy = self.state.policy
+        if self._all_hold() and (policy.exit_after_auth or policy.once):
             self._exit(0)
 
     def _act_stopping(self, patience: float) -> None:
@@ -480,15 +499,23 @@ class _Step:
     def _begin_request(self) -> None:
         if self.state.busy is not None:
             return
-        for purpose in (Purpose.RENEW, Purpose.LOGIN, Purpose.CHECK, Purpose.POLL):
+        if self._timer(Purpose.RETIRE).due <= self.now and not self._all_hold():
+            self._set(Purpose.RETIRE, due=self.now + RETIRE_GRACE)
+        for purpose in (Purpose.RENEW, Purpose.LOGIN, Purpose.CHECK, Purpose.POLL, Purpose.RETIRE):
             timer = self._timer(purpose)
             if self.now >= timer.begins:
                 lease = self.state.lease
                 self._set(purpose, due=math.inf, last=self.now)
                 self._change(busy=purpose)
                 fresh = purpose is Purpose.CHECK and lease is not None and lease.asks is None
-                self.actions.append(Request(purpose, lease.number if lease else 0, fresh))
+                number = self.state.replaced if purpose is Purpose.RETIRE else lease.number if lease else 0
+                self.actions.append(Request(purpose, number, fresh))
                 return
+
+    def _all_hold(self) -> bool:
+        """Whether every sink holds the token that there is."""
+        lease = self.state.lease
+        return all(lease and sink.holds == lease.number and not sink.failures for sink in self.state.sinks)
 
     def _begin_sinks(self) -> None:
         lease = self.state.lease
@@ -614,6 +641,7 @@ _LEARN: dict[type, t.Callable[[_Step, t.Any], None]] = {
     Renewed: _Step._renewed,
     Checked: _Step._checked,
     Polled: _Step._polled,
+    Retired: _Step._retired,
     Revoked: _Step._revoked,
     Failed: _Step._failed,
     Stale: _Step._stale,
@@ -629,4 +657,5 @@ _FAILED: dict[Purpose, t.Callable[[_Step, Failure, bool], None]] = {
     Purpose.CHECK: _Step._check_failed,
     Purpose.POLL: _Step._poll_failed,
     Purpose.REVOKE: _Step._revoke_failed,
+    Purpose.RETIRE: _Step._retire_failed,
 }

@@ -23,6 +23,7 @@ class Purpose(enum.Enum):
     CHECK = "check"
     POLL = "poll"  # of AWS credentials; no request to Vault
     REVOKE = "revoke"
+    RETIRE = "retire"  # revoke the token that was replaced
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Policy:
     exit_on_err: bool = False
     exit_after_auth: bool = False
     revoke_on_exit: bool = False
+    revoke_previous: bool = False
     once: bool = False
 
 
@@ -127,6 +129,11 @@ class Polled:
 
 
 @dataclasses.dataclass(frozen=True)
+class Retired:
+    """The token that was replaced is revoked."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Revoked:
     """The token was revoked, or the try is over."""
 
@@ -188,6 +195,7 @@ Event = t.Union[
     Renewed,
     Checked,
     Polled,
+    Retired,
     Revoked,
     Failed,
     Stale,

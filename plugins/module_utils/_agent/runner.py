@@ -128,6 +128,7 @@ class _Agent:
         self.counters = status.Counters()
         self.publisher = Publisher(around.runtime, around.notifier)
         self.held: Held | None = None
+        self.replaced: Held | None = None
         self.last_number = 0
         self.last_of_old = 0  # the last token that was asked for with another login than the configuration's
         self.keys: str | None = None
@@ -157,6 +158,7 @@ class _Agent:
             exit_on_err=config.exit_on_err,
             exit_after_auth=config.exit_after_auth,
             revoke_on_exit=config.revoke_on_exit,
+            revoke_previous=config.revoke_previous,
             once=self.around.once,
         )
 
@@ -206,6 +208,8 @@ class _Agent:
             raise outcome.misconfigured  # at the start, as all else that is wrong in the configuration
         if outcome.keys is not None:
             self.keys = outcome.keys
+        if isinstance(outcome.event, LoggedIn):
+            self.replaced = self.held
         if outcome.held and (isinstance(outcome.event, LoggedIn) or self._is_held(outcome.held.number)):
             self.held = dataclasses.replace(outcome.held, vault=self.vault)
         return outcome.event
@@ -329,7 +333,7 @@ class _Agent:
     def _request(self, action: Request) -> None:
         # The thread gets what holds now, whatever a reload changes meanwhile.
         config, vault, binding, keys = self.config, self.vault, self.binding, self.keys
-        purpose, held = action.purpose, t.cast(Held, self.held)
+        purpose, held, replaced = action.purpose, t.cast(Held, self.held), t.cast(Held, self.replaced)
         if purpose is Purpose.LOGIN:
             self.last_number += 1
         number = self.last_number
@@ -339,6 +343,7 @@ class _Agent:
             Purpose.CHECK: lambda: jobs.check(held, action.fresh),
             Purpose.POLL: lambda: jobs.poll(config.login, vault, keys),
             Purpose.REVOKE: lambda: jobs.revoke(held),
+            Purpose.RETIRE: lambda: jobs.retire(replaced),
         }
         self.overdue = clock.now() + 2 * config.connection.timeout + _HANGING
         self._start(

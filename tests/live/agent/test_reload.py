@@ -20,7 +20,9 @@ LONG = {"token_ttl": "1h", "token_max_ttl": "2h"}
 
 def test_reloads(agents: Agents) -> None:
     """Each with an agent of its own."""
-    side_by_side(lambda: mistake(agents), lambda: another_role(agents), lambda: another_sink(agents))
+    side_by_side(
+        lambda: mistake(agents), lambda: another_role(agents), lambda: another_sink(agents), lambda: tidy(agents)
+    )
 
 
 def reload(agent: Agent, pattern: str = "reloaded the configuration") -> None:
@@ -80,6 +82,25 @@ def another_role(agents: Agents) -> None:
     assert other.logins() == 1
     agent.tells("serving")
     assert agent.status()["login"]["role"] == other.name
+
+
+def tidy(agents: Agents) -> None:
+    """With revoke_previous the replaced token is revoked, but not before readers had time to take over the new one."""
+    agent, other = agents.iam("tidy", role=LONG, auto_auth={"revoke_previous": True}), agents.iam("next", role=LONG)
+    agent.start()
+    old = agent.serves()
+    agent.change(role=other.name)
+    reload(agent)
+    agent.replaced(old)
+    assert lives(agent, old)
+    agent.until(lambda: agent.said("revoked the token that was replaced"))
+    assert not lives(agent, old)
+    assert agent.works()
+
+
+def lives(agent: Agent, token: str) -> bool:
+    """Whether the server takes ``token``."""
+    return agent.stack.vault.call("GET", "secret/data/demo", token=token).status == 200
 
 
 def another_sink(agents: Agents) -> None:

@@ -112,6 +112,7 @@ def test_every_key_arrives(place: Path) -> None:
             "sink": sink(place, mode="0640", owner=os.getuid(), group=os.getgid()),
             "lookup_interval": 0,
             "revoke_on_exit": True,
+            "revoke_previous": True,
             "metrics_file": str(place / "agent.prom"),
         },
     }
@@ -121,6 +122,7 @@ def test_every_key_arrives(place: Path) -> None:
     assert config.exit_after_auth
     assert config.exit_on_err
     assert config.revoke_on_exit
+    assert config.revoke_previous
     assert (config.log_level, config.log_format) == ("warn", "json")
     assert (config.min_backoff, config.max_backoff) == (2, 2)
     assert (config.lookup_interval, config.credential_poll_interval) == (0, 120)

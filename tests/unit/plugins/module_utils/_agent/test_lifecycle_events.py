@@ -25,6 +25,7 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.messages imp
     Ready,
     Reloaded,
     Request,
+    Retired,
     Revoked,
     SinkFailed,
     SinkHolds,
@@ -292,6 +293,43 @@ def test_a_stop_before_the_first_token() -> None:
     play.feed(Started())
 
     assert play.feed(Stop()) == [Exit(0)]
+
+
+def test_a_replaced_token_is_revoked_once_every_sink_holds_the_new_one() -> None:
+    play = Play(policy(revoke_previous=True), sinks_work=False).serve()
+    play.serve(ttl=600.0)
+    play.until(play.now + 3 * lifecycle.RETIRE_GRACE)
+    assert Request(Purpose.RETIRE, 1) not in [action for _time, action in play.actions]
+
+    play.feed(SinkHolds(0, 2, True))
+    begun = play.now
+    play.sinks_work = True
+    asked = [time for time, action in play.until(begun + 60) if action == Request(Purpose.RETIRE, 1)]
+    assert len(asked) == 1
+    assert asked[0] <= begun + lifecycle.RETIRE_GRACE
+    play.feed(Retired())
+    assert play.state.replaced == 0
+    assert "revoked the token that was replaced" in play.texts("info")
+
+
+def test_a_replaced_token_that_is_not_revoked_is_told_of_once() -> None:
+    play = Play(policy(revoke_previous=True)).serve()
+    play.serve(ttl=600.0)
+    play.until(play.now + 2 * lifecycle.RETIRE_GRACE)
+
+    play.fail(Purpose.RETIRE)
+    play.until(play.now + 60)
+
+    assert len([action for _time, action in play.actions if action == Request(Purpose.RETIRE, 1)]) == 1
+    assert play.texts("warn") == ["the token that was replaced was not revoked, and ends by itself: the server is away"]
+
+
+def test_a_replaced_token_ends_by_itself_unless_told() -> None:
+    play = Play().serve()
+    play.serve(ttl=600.0)
+    play.until(play.now + 100)
+
+    assert not [action for _time, action in play.actions if action == Request(Purpose.RETIRE, 1)]
 
 
 def test_revoke_on_exit_revokes_first() -> None:

@@ -35,6 +35,7 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.messages imp
     Reloaded,
     Renewed,
     Request,
+    Retired,
     Revoked,
     SinkFailed,
     SinkHolds,
@@ -66,6 +67,7 @@ policies = st.builds(
     exit_on_err=st.booleans(),
     exit_after_auth=st.just(False) | st.booleans(),
     revoke_on_exit=st.booleans(),
+    revoke_previous=st.booleans(),
     once=st.just(False) | st.booleans(),
 )
 failures = st.builds(
@@ -185,7 +187,7 @@ class AnyOrder(RuleBasedStateMachine):
         elif purpose is Purpose.POLL:
             event = Polled(changed)
         else:
-            event = Revoked()
+            event = Retired() if purpose is Purpose.RETIRE else Revoked()
         self.outcome(event)
 
     @precondition(lambda self: self.runs() and self.under_way and self.under_way.purpose is Purpose.REVOKE)
@@ -304,7 +306,10 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.under_way is None or given_up, "two requests at once"
         last = self.begun.get(request.purpose, -math.inf)
         assert self.now - last >= lifecycle.FLOOR - ALMOST, "a request within the floor"
-        if request.purpose is not Purpose.LOGIN and request.purpose is not Purpose.POLL:
+        if request.purpose is Purpose.RETIRE:
+            assert 0 < request.number < self.number, "the token that is in use is revoked"
+            assert all(sink.holds == self.number for sink in self.state.sinks), "a sink still has the old token"
+        elif request.purpose is not Purpose.LOGIN and request.purpose is not Purpose.POLL:
             assert request.number == self.number, "a request for an older token"
         if self.stopped:
             assert request.purpose is Purpose.REVOKE
@@ -374,6 +379,8 @@ def _answer(request: Request, answer: str, lease: Lease) -> Event:
         return Renewed(dataclasses.replace(lease, number=request.number, ttl=lease.ttl or 1.0))
     if purpose is Purpose.POLL:
         return Polled(changed=True)
+    if purpose is Purpose.RETIRE:
+        return Retired()
     standing = {"gone": Standing.GONE, "unknown": Standing.UNKNOWN}.get(answer, Standing.LIVE)
     return Checked(request.number, standing)
 
