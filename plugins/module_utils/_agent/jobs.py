@@ -23,6 +23,10 @@ from . import aws
 from .messages import Checked, Event, Failed, Failure, Lease, LoggedIn, Polled, Purpose, Renewed, Retired, Revoked
 from .store import Store, nonce_key
 
+_NO_CERTIFICATE = "document-signature"  # of hints.ROWS
+# identity is checked with one kind of certificate, the two others with another kind.
+_OTHER_PROOF = {"identity": "rsa2048", "rsa2048": "identity", "pkcs7": "identity"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Held:
@@ -49,16 +53,22 @@ class Held:
 class Outcome:
     """What a job brings back. held: the token after a login or a renewal. keys: after a login that failed, a
     fingerprint of the AWS credentials that there are. misconfigured: why no login with this configuration can work.
+    signature_type: the proof that the next ec2 login is to bring.
     """
 
     event: Event
     held: Held | None = None
     keys: str | None = None
     misconfigured: ConfigError | None = None
+    signature_type: str | None = None
 
 
 def log_in(config: LoginConfig, vault: Vault, store: Store, number: int) -> Outcome:
-    """Log in as ``config`` says. The nonce of an ec2 login is in the store before it is sent to the server."""
+    """Log in as ``config`` says. The nonce of an ec2 login is in the store before it is sent to the server.
+
+    If the server has no certificate for the proof of an instance, the next login is to bring another kind: which of
+    AWS's certificates are registered there is nothing that this host knows.
+    """
     since = clock.now()
     keys: str | None = None
 
@@ -77,6 +87,11 @@ def log_in(config: LoginConfig, vault: Vault, store: Store, number: int) -> Outc
         # Other keys may help where these are missing or refused; so may the same keys if a role was granted to them.
         theirs = config.type == "iam" and (isinstance(e, CredentialsError) or e.retry is not Retry.TRANSIENT)
         failure = dataclasses.replace(_failure(e), credentials=theirs)
+        if isinstance(e, VaultError) and e.row == _NO_CERTIFICATE:
+            other = _OTHER_PROOF[config.signature_type]
+            text = f"{failure.text}; the next login brings {other} instead of {config.signature_type}"
+            failure = dataclasses.replace(failure, text=text, retry=Retry.RESIGN)
+            return Outcome(Failed(Purpose.LOGIN, failure), signature_type=other)
         return Outcome(Failed(Purpose.LOGIN, failure), keys=keys if theirs else None)
     held = _held(answer, vault, number, since)
     return Outcome(LoggedIn(held.lease()), held)

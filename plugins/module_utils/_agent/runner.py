@@ -132,6 +132,7 @@ class _Agent:
         self.last_number = 0
         self.last_of_old = 0  # the last token that was asked for with another login than the configuration's
         self.keys: str | None = None
+        self.signature_type: str | None = None  # of the next ec2 login, if the configured one was refused
         self.overdue = math.inf  # when the request under way is no longer thought to be alive
         self.told: set[str] = set()
         self.reload_error = ""
@@ -208,6 +209,7 @@ class _Agent:
             raise outcome.misconfigured  # at the start, as all else that is wrong in the configuration
         if outcome.keys is not None:
             self.keys = outcome.keys
+        self.signature_type = outcome.signature_type or self.signature_type
         if isinstance(outcome.event, LoggedIn):
             self.replaced = self.held
         if outcome.held and (isinstance(outcome.event, LoggedIn) or self._is_held(outcome.held.number)):
@@ -321,6 +323,7 @@ class _Agent:
         self.log.say("info", "reloaded the configuration")
         for path in sorted(left):
             self.log.say("warn", "this file is no sink any more; it is left as it is, and its token ends", path=path)
+        self.signature_type = None
         same = self.binding == old
         if not same:
             self.last_of_old = self.last_number
@@ -333,12 +336,13 @@ class _Agent:
     def _request(self, action: Request) -> None:
         # The thread gets what holds now, whatever a reload changes meanwhile.
         config, vault, binding, keys = self.config, self.vault, self.binding, self.keys
+        login = dataclasses.replace(config.login, signature_type=self.signature_type or config.login.signature_type)
         purpose, held, replaced = action.purpose, t.cast(Held, self.held), t.cast(Held, self.replaced)
         if purpose is Purpose.LOGIN:
             self.last_number += 1
         number = self.last_number
         todo: dict[Purpose, t.Callable[[], Outcome]] = {
-            Purpose.LOGIN: lambda: jobs.log_in(config.login, vault, self.around.store, number),
+            Purpose.LOGIN: lambda: jobs.log_in(login, vault, self.around.store, number),
             Purpose.RENEW: lambda: jobs.renew(held),
             Purpose.CHECK: lambda: jobs.check(held, action.fresh),
             Purpose.POLL: lambda: jobs.poll(config.login, vault, keys),

@@ -74,6 +74,7 @@ class VaultError(LoginError):
     """Vault refused, or could not be reached.
 
     status: the HTTP status, or None if there was no answer. retry_after: seconds the server asked to wait, or None.
+    row: name of the known answer (``hints.ROWS``) that it is, or "".
     """
 
     def __init__(
@@ -85,10 +86,12 @@ class VaultError(LoginError):
         retry: Retry = Retry.PERMANENT,
         status: int | None = None,
         retry_after: float | None = None,
+        row: str = "",
     ) -> None:
         super().__init__(what, server=server, hint=hint, retry=retry)
         self.status = status
         self.retry_after = retry_after
+        self.row = row
 
 
 def redact(text: str, secrets: t.Iterable[str | None] = ()) -> str:

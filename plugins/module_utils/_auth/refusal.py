@@ -40,6 +40,7 @@ def refused(
         retry=row.retry if row else by_status,
         status=status,
         retry_after=_retry_after(response),
+        row=row.name if row else "",
     )
 
 

@@ -137,3 +137,18 @@ def test_sealed_and_restarted(agents: Agents, breakable: Stack) -> None:
     assert long.token() == kept
     assert long.logins() == 1
     assert long.works()
+
+
+def test_another_kind_of_proof(agents: Agents, stack: Stack) -> None:
+    """Where the server has no certificate for one kind of proof, the next login brings another kind."""
+    place = "auth/aws/config/certificate/stack-identity"
+    certificate = stack.root("GET", place)["data"]
+    agent = agents.ec2(stack.instances[0], "proof")
+    stack.root("DELETE", place)
+    try:
+        agent.start()
+        agent.serves()
+    finally:
+        stack.root("POST", place, {name: certificate[name] for name in ("aws_public_cert", "type")})
+    assert agent.said("the next login brings rsa2048 instead of identity")
+    assert agent.logins() == 2

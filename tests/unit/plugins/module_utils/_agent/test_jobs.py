@@ -279,3 +279,15 @@ def test_poll(monkeypatch: pytest.MonkeyPatch, now: str | None, changed: bool) -
     monkeypatch.setattr(aws, "keys", lambda _config, _timeout: now)
     with plain_vault_at("http://127.0.0.1:9") as vault:
         assert jobs.poll(IAM, vault, "keys-1") == Outcome(Polled(changed), keys=now)
+
+
+@pytest.mark.parametrize(("kind", "other"), [("identity", "rsa2048"), ("pkcs7", "identity"), ("rsa2048", "identity")])
+def test_a_proof_that_the_server_cannot_check(monkeypatch: pytest.MonkeyPatch, kind: str, other: str) -> None:
+    """It has no certificate for this kind: the next login is soon, and brings another kind."""
+    proves(monkeypatch)
+    text = "instance identity verification using SHA256 RSA signature is unsuccessful"
+    config = LoginConfig(type="ec2", role="node", nonce="mine", signature_type=kind)
+    outcome, _web = logged(Reply(500, {"errors": [text]}), config)
+    assert outcome.signature_type == other
+    assert failure_of(outcome).retry is Retry.RESIGN
+    assert f"the next login brings {other} instead of {kind}" in failure_of(outcome).text
