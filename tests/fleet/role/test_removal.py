@@ -1,0 +1,25 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The end of what this folder tests: all agents are taken away, and hosts are as they were."""
+
+from __future__ import annotations
+
+from tests.fleet.fleet import Fleet
+
+from . import looks
+from .conftest import RollOut
+
+NAMES = ("fault", "vault-agent")  # of all agents that tests here leave
+
+
+def test_removal(fleet: Fleet, rollout: RollOut) -> None:
+    """No file, user, group or unit is left; that of another agent is no hindrance."""
+    done = rollout.runner.remove(NAMES)
+    done.judge_success()
+    for name in fleet.members:
+        host = fleet.host(name)
+        for kind, found in looks.traces(host).items():
+            assert found == rollout.traces[name][kind], (name, kind)
+        host.run(["userdel", "--remove", "app"], check=False)  # it tells of a missing mailbox
