@@ -29,7 +29,7 @@ TYPED = [
     *(ROOT / "tests" / name for name in ("bench", "fleet", "live", "simulation", "stack", "tools")),
 ]
 WORKERS = ["--numprocesses=auto", "--maxprocesses=4"]  # each costs 4 s of processor time before its first test
-# A third of the unit tests' time: they try thousands of cases, or start pip.
+# A third of the unit tests' time: they try thousands of cases, start pip, or wait.
 LONG = [f"--ignore-glob=*/test_{name}.py" for name in ("*fuzz", "*properties", "probe", "single_flight", "wheels")]
 # A test that hangs shows where, and ends the run, long before CI's own limit.
 PATIENCE = ["--override-ini=faulthandler_timeout=600", "--override-ini=faulthandler_exit_on_timeout=true"]
