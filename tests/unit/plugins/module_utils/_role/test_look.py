@@ -89,7 +89,7 @@ def test_the_python_that_is_asked_for() -> None:
         ),
         ("/usr/bin/python3", (1, "", "x\nImportError: no ssl"), "is no whole Python: ImportError: no ssl"),
         ("/usr/bin/python3", (0, "hello", ""), "is no whole Python: no answer"),
-        ("/root/.pyenv/bin/python3", (0, "3.12\n", ""), "which the service cannot see"),
+        ("/root/own/bin/python3", (0, "3.12\n", ""), "which the service cannot see"),
         ("/usr/bin/python9", (0, "", ""), "there is no Python at /usr/bin/python9 (No such file or directory)"),
     ],
 )
