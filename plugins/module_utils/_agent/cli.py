@@ -133,12 +133,11 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _check(given: argparse.Namespace) -> int:
-    from . import config
-    from .runner import check_login
+    from . import aws, config
 
     loaded = config.load(given.config, os.environ)
     _demand_libraries()
-    check_login(loaded.login)
+    aws.check(loaded.login)
     for notice in loaded.notices:
         sys.stderr.write(f"notice: {notice}\n")
     sys.stdout.write("the configuration is fine\n")

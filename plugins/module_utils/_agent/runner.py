@@ -22,7 +22,6 @@ import time
 import typing as t
 
 from .._auth import clock
-from .._auth.config import LoginConfig
 from .._auth.errors import LoginError
 from .._auth.token import Token
 from .._auth.vault import Vault
@@ -303,7 +302,7 @@ class _Agent:
         try:
             config = self.around.load()
             vault = Vault(config.connection, _FRONT_END)
-            check_login(config.login)
+            aws.check(config.login)
         except LoginError as e:
             self.reload_error = str(e)
             self.publisher.stale = True
@@ -403,11 +402,6 @@ class _Agent:
 
     def _is_held(self, number: int) -> bool:
         return self.held is not None and self.held.number == number
-
-
-def check_login(config: LoginConfig) -> None:
-    """Judge what takes AWS's data to judge. Raises ConfigError."""
-    aws.check(config)
 
 
 def _place(error: Exception) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.vaultfleet.aws.plugins.module_utils._agent import child, cli, lean, probe, publish, runner
+from ansible_collections.vaultfleet.aws.plugins.module_utils._agent import aws, child, cli, lean, probe, publish, runner
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.config import AgentConfig
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.findings import Finding
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.messages import Failed, LoggedIn, Purpose
@@ -37,7 +37,7 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(cli, "_no_core_dumps", lambda: None)
     monkeypatch.setattr(child, "prepare", lambda: None)
     monkeypatch.setattr(lean, "load", lambda: None)
-    monkeypatch.setattr(runner, "check_login", lambda _config: None)
+    monkeypatch.setattr(aws, "check", lambda _config: None)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         code = cli.main(arguments)
