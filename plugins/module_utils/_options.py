@@ -37,14 +37,8 @@ def _validate_certs() -> bool:
     return said
 
 
-def _option(name: str, *variables: str, **spec: t.Any) -> dict[str, t.Any]:
-    names = [f"VAULTFLEET_AWS_{name.upper()}", *variables]
-    return {"type": "str", **spec, "fallback": (_environment, names)}
-
-
-def _vault_variables(name: str) -> tuple[str, str]:
-    """OpenBao's own variable first, as its client has it."""
-    return f"BAO_{name}", f"VAULT_{name}"
+def _option(name: str, **spec: t.Any) -> dict[str, t.Any]:
+    return {"type": "str", **spec, "fallback": (_environment, environment.variables(name))}
 
 
 LOGIN_SPEC: dict[str, dict[str, t.Any]] = {
@@ -59,7 +53,7 @@ LOGIN_SPEC: dict[str, dict[str, t.Any]] = {
     "secret_key": _option("secret_key", aliases=list(ALIASES["secret_key"]), no_log=True),
     "session_token": _option("session_token", aliases=list(ALIASES["session_token"]), no_log=True),
     "profile": _option("profile", aliases=["aws_profile"]),
-    "header_value": _option("header_value", "ANSIBLE_HASHI_VAULT_AWS_IAM_SERVER_ID", aliases=["aws_iam_server_id"]),
+    "header_value": _option("header_value", aliases=["aws_iam_server_id"]),
     "signature_type": _option("signature_type", choices=["identity", "pkcs7", "rsa2048"], default="identity"),
     "nonce": _option("nonce", no_log=True),
     "assume_role_arn": _option("assume_role_arn"),
@@ -69,21 +63,17 @@ LOGIN_SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
-    "url": _option("url", *_vault_variables("ADDR"), "ANSIBLE_HASHI_VAULT_ADDR"),
-    "namespace": _option("namespace", *_vault_variables("NAMESPACE"), "ANSIBLE_HASHI_VAULT_NAMESPACE"),
-    "ca_cert": _option(
-        "ca_cert", *_vault_variables("CACERT"), "ANSIBLE_HASHI_VAULT_CA_CERT", type="path", aliases=["cacert"]
-    ),
-    "ca_path": _option("ca_path", *_vault_variables("CAPATH"), type="path"),
-    "client_cert": _option("client_cert", *_vault_variables("CLIENT_CERT"), type="path"),
-    "client_key": _option("client_key", *_vault_variables("CLIENT_KEY"), type="path", no_log=False),
+    "url": _option("url"),
+    "namespace": _option("namespace"),
+    "ca_cert": _option("ca_cert", type="path", aliases=["cacert"]),
+    "ca_path": _option("ca_path", type="path"),
+    "client_cert": _option("client_cert", type="path"),
+    "client_key": _option("client_key", type="path", no_log=False),
     "validate_certs": {"type": "bool", "default": True, "fallback": (_validate_certs, [])},
-    "tls_server_name": _option("tls_server_name", *_vault_variables("TLS_SERVER_NAME")),
-    "timeout": _option("timeout", *_vault_variables("CLIENT_TIMEOUT"), "ANSIBLE_HASHI_VAULT_TIMEOUT", default="30s"),
-    "retries": _option("retries", *_vault_variables("MAX_RETRIES"), type="int", default=3),
-    "proxies": _option(
-        "proxies", *_vault_variables("PROXY_ADDR"), "ANSIBLE_HASHI_VAULT_PROXIES", type="raw", no_log=True
-    ),
+    "tls_server_name": _option("tls_server_name"),
+    "timeout": _option("timeout", default="30s"),
+    "retries": _option("retries", type="int", default=3),
+    "proxies": _option("proxies", type="raw", no_log=True),
 }
 
 

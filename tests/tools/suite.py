@@ -94,12 +94,12 @@ def unit(run: Run) -> Outcome:
 
 
 def old_python(run: Run) -> Outcome:
-    """Unit tests of the auth core and the agent on the oldest Python of managed hosts."""
+    """Unit tests of the auth core, the agent and the login command on the oldest Python of managed hosts."""
     python = find_python("3.9")
     if python is None:
         print("left out: this machine has no Python 3.9")
         return Outcome(ok=True)
-    tests = [f"tests/unit/plugins/module_utils/{name}" for name in ("_auth", "_agent")]
+    tests = [f"tests/unit/plugins/module_utils/{name}" for name in ("_auth", "_agent", "_cli")]
     return _pytest(ensure_venv("target-3.9", python), "unit-python3.9", [*WORKERS, *tests])
 
 
@@ -147,7 +147,7 @@ def units(run: Run) -> Outcome:
 PARTS = {
     "lint": Part("formatting, ruff, mypy, yamllint, REUSE, changelog", lint),
     "unit": Part("unit tests", unit),
-    "unit-3.9": Part("unit tests of auth core and agent on Python 3.9", old_python),
+    "unit-3.9": Part("unit tests of auth core, agent and login command on Python 3.9", old_python),
     "simulation": Part("a fleet of agents on simulated time", simulation),
     "stack-test": Part("tests against the real stack", stack_test),
     "fleet": Part("tests on booted systemd hosts", fleet),

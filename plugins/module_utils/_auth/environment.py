@@ -2,14 +2,48 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the environment wants certificates checked: a setting whose variables say the opposite of the option."""
+"""The environment variables that options come from. validate_certs is apart: Vault's variables say the opposite."""
 
 from __future__ import annotations
 
 import os
 
+OURS = "VAULTFLEET_AWS_"
+# By option, without the prefix. OpenBao and Vault have the same names, and OpenBao's come first, as with its client.
+_VAULT = {
+    "url": "ADDR",
+    "namespace": "NAMESPACE",
+    "ca_cert": "CACERT",
+    "ca_path": "CAPATH",
+    "client_cert": "CLIENT_CERT",
+    "client_key": "CLIENT_KEY",
+    "tls_server_name": "TLS_SERVER_NAME",
+    "timeout": "CLIENT_TIMEOUT",
+    "retries": "MAX_RETRIES",
+    "proxies": "PROXY_ADDR",
+}
+# Where community.hashi_vault's variable means the same.
+_HASHI_VAULT = {
+    "header_value": "AWS_IAM_SERVER_ID",
+    "url": "ADDR",
+    "namespace": "NAMESPACE",
+    "ca_cert": "CA_CERT",
+    "timeout": "TIMEOUT",
+    "proxies": "PROXIES",
+}
 _YES = ("1", "t", "true", "yes", "y", "on")
 _NO = ("0", "f", "false", "no", "n", "off")
+
+
+def variables(option: str) -> list[str]:
+    """The variables of an option other than validate_certs; the first that is set and not empty counts."""
+    names = [f"{OURS}{option.upper()}", *vault_variables(option)]
+    return [*names, f"ANSIBLE_HASHI_VAULT_{_HASHI_VAULT[option]}"] if option in _HASHI_VAULT else names
+
+
+def vault_variables(option: str) -> list[str]:
+    """Those of them that the clients of OpenBao and Vault read."""
+    return [f"{prefix}_{_VAULT[option]}" for prefix in ("BAO", "VAULT")] if option in _VAULT else []
 
 
 def validate_certs() -> bool | None:

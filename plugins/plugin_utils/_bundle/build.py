@@ -25,7 +25,6 @@ from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle.files impor
 )
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle.pins import Lock, Pin, read
 
-_PROGRAM = "bin/vaultfleet-agent"
 _OTHER_DEST = "choose a folder of yours with dest"
 
 
@@ -101,7 +100,7 @@ def _ensure(lock: Lock, sources: t.Mapping[str, bytes], wish: Wish) -> tuple[Bun
     else:
         found = wheels.from_wheelhouse(lock, wish.wheelhouse)
     version, files = assemble(lock, found, sources)
-    packed = archive.pack(version, files, (_PROGRAM,))
+    packed = archive.pack(version, files, core.programs(lock.line))
     name = f"vaultfleet-agent-{version}-py{lock.line}.tar.gz"
     bundle = Bundle(
         path=os.path.join(wish.dest, name),
@@ -119,7 +118,7 @@ def _ensure(lock: Lock, sources: t.Mapping[str, bytes], wish: Wish) -> tuple[Bun
 
 def assemble(lock: Lock, found: t.Mapping[Pin, str], sources: t.Mapping[str, bytes]) -> tuple[str, dict[str, bytes]]:
     """Return the version and all files of a bundle. Raises BundleError."""
-    files = {**sources, _PROGRAM: core.launcher(lock.line), "lock.txt": lock.text.encode()}
+    files = {**sources, **core.programs(lock.line), "lock.txt": lock.text.encode()}
     metadata = {}
     for pin, path in found.items():
         kept = contents.read_wheel(path, pin)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a bundle holds of this collection: auth core, agent, and what starts it."""
+"""What a bundle holds of this collection: auth core, agent, the login command, and what starts them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle.errors impo
 
 _PLUGINS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _LICENSE = os.path.join(os.path.dirname(_PLUGINS), "LICENSE")
-_PACKAGES = ("_agent", "_auth")
+_PACKAGES = ("_agent", "_auth", "_cli")
+# Each program, and the package that it is the command line of.
+_PROGRAMS = {"bin/vaultfleet-agent": "_agent", "bin/vault-aws-login": "_cli"}
 _AGAIN = "install the collection again"
 
 _HEADER = """\
@@ -24,9 +26,10 @@ _HEADER = """\
 _PACKAGE = _HEADER + '"""The agent of the Ansible collection vaultfleet.aws."""\n'
 # Any Python can read this, so that one that is too old can say so.
 _LAUNCHER = (
-    _HEADER
+    "#!/usr/bin/env -S python3 -I\n"
+    + _HEADER
     + '''\
-"""Starts the agent of this bundle: PYTHON -I bin/vaultfleet-agent"""
+"""A program of this bundle: PYTHON -I {program}"""
 
 import os
 import sys
@@ -44,16 +47,23 @@ own = (library, os.path.join(library, "lib-dynload"))
 sys.path[:] = [os.path.join(here, "lib")] + [path for path in sys.path if path in own]
 sys.dont_write_bytecode = True  # the folder stays as it was unpacked
 
-from vaultfleet_agent._agent.cli import main
+from vaultfleet_agent.{package}.cli import main
 
 sys.exit(main())
 '''
 )
 
 
-def launcher(line: str) -> bytes:
-    """The program that starts the agent, on Python ``line`` or newer."""
-    return _LAUNCHER.replace("{minor}", line.partition(".")[2]).encode()
+def programs(line: str) -> dict[str, bytes]:
+    """The programs of a bundle by their path, for Python ``line`` or newer."""
+    minor = line.partition(".")[2]
+    return {
+        program: _LAUNCHER.replace("{minor}", minor)
+        .replace("{program}", program)
+        .replace("{package}", package)
+        .encode()
+        for program, package in _PROGRAMS.items()
+    }
 
 
 def sources() -> dict[str, bytes]:

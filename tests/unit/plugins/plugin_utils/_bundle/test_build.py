@@ -67,6 +67,7 @@ def test_contents(wish: Wish) -> None:
     assert {name for name in found if not name.startswith("lib/vaultfleet_agent/")} == {
         "LICENSE",
         "VERSION",
+        "bin/vault-aws-login",
         "bin/vaultfleet-agent",
         "lib/half_one-1.0.dist-info/LICENSE",
         "lib/half_one-1.0.dist-info/METADATA",
@@ -79,7 +80,7 @@ def test_contents(wish: Wish) -> None:
         "sbom.cdx.json",
     }
     utils = Path(build.__file__).parents[2] / "module_utils"
-    for package in ("_agent", "_auth"):
+    for package in ("_agent", "_auth", "_cli"):
         ours = {path.name: path.read_bytes() for path in (utils / package).glob("*.py")}
         place = f"lib/vaultfleet_agent/{package}/"
         assert {name[len(place) :]: text for name, text in found.items() if name.startswith(place)} == ours
