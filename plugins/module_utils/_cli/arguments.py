@@ -204,8 +204,8 @@ def _unknown(argument: str) -> ConfigError:
         )
     if not is_option:
         return ConfigError("arguments", "there is one that is not an option", hint="see --help")
-    names = [name for name in (*LOGIN, *CONNECTION) if name not in BY_FILE]
-    near = difflib.get_close_matches(name, [*names, "format", "show", "store", "check"], n=1)
+    names = [_attribute(option) for option in (*LOGIN, *CONNECTION, "format", "show", "store", "check")]
+    near = difflib.get_close_matches(name, names, n=1)
     return ConfigError(
         f"{name[:80]!r}", "is not an option", hint=f"did you mean {_flags(near)[0]}?" if near else "see --help"
     )
