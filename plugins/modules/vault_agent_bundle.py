@@ -112,7 +112,8 @@ bundles:
       description:
         - The version of this collection and the first digits of a hash of all files in the bundle.
         - It is also the name of the only folder in the archive. The agent in it is started with
-          C(PYTHON -I VERSION/bin/vaultfleet-agent).
+          C(PYTHON -I VERSION/bin/vaultfleet-agent), the login command beside it with
+          C(PYTHON -I VERSION/bin/vault-aws-login).
       type: str
       returned: success
       sample: 0.1.0-5f0c3a1b9d2e

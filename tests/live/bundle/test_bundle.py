@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -29,13 +30,18 @@ MODULE = "vaultfleet.aws.vault_agent_bundle"
 
 
 def agent(python: str, folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run the bundle's program where others have left modules of the names that it imports."""
+    """Run the bundle's agent where others have left modules of the names that it imports."""
+    return run([python, "-I", str(folder / "bin" / "vaultfleet-agent"), *arguments], folder, environ)
+
+
+def run(command: list[str], folder: Path, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a program of the bundle in such a place."""
     trap = folder.parent / "trap"
     trap.mkdir(exist_ok=True)
     for name in ("botocore", "hvac", "requests", "json", "argparse", "vaultfleet_agent", "sitecustomize"):
         (trap / f"{name}.py").write_text("raise SystemExit('trapped')\n", encoding="utf-8")
     return subprocess.run(
-        [python, "-I", str(folder / "bin" / "vaultfleet-agent"), *arguments],
+        command,
         env={"PATH": "/usr/bin:/bin", "HOME": str(trap), "PYTHONPATH": str(trap), **environ},
         cwd=trap,
         capture_output=True,
@@ -79,6 +85,28 @@ def test_logs_in(stack: Stack, tmp_path: Path, python: str, folder: Path) -> Non
     token = (tmp_path / "token").read_text(encoding="ascii")
     assert stack.vault.call("GET", stack.env["STACK_DEMO_SECRET_PATH"], token=token).status == 200
     assert "trapped" not in f"{version}{checked}{ran}"
+    assert listing(folder) == before
+
+
+def test_login_command(stack: Stack, tmp_path: Path, python: str, folder: Path) -> None:
+    """As a program where the line's Python is ``python3``, and started by that Python; the folder stays as it was."""
+    before = listing(folder)
+    program = str(folder / "bin" / "vault-aws-login")
+    (tmp_path / "python3").symlink_to(python)
+    mine = keys(stack)
+    given = {
+        "PATH": f"{tmp_path}:/usr/bin:/bin",
+        "VAULT_ADDR": stack.env["VAULT_ADDR"],
+        "VAULT_CACERT": stack.env["VAULT_CACERT"],
+        "VAULTFLEET_AWS_HEADER_VALUE": stack.env["STACK_HEADER_VALUE"],
+        "AWS_ACCESS_KEY_ID": mine.access_key,
+        "AWS_SECRET_ACCESS_KEY": mine.secret_key,
+    }
+    version = run([program, "--version"], folder, given)
+    assert (version.returncode, version.stdout) == (0, f"vault-aws-login {VERSION}\n"), version
+    ran = run([python, "-I", program, "--role", "web"], folder, given)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert stack.vault.call("GET", stack.env["STACK_DEMO_SECRET_PATH"], token=ran.stdout.strip()).status == 200
     assert listing(folder) == before
 
 
