@@ -73,10 +73,10 @@ class Fleet:
         """A host, as it is since its last ``reboot``."""
         return self.members[name].host
 
-    def reboot(self, name: str) -> Host:
-        """Boot a host again and wait until ssh is there. Raises FleetError."""
+    def reboot(self, name: str, up_with: str = "") -> Host:
+        """Boot a host again and wait until ssh is there; ``up_with`` as of ``Host.reboot``. Raises FleetError."""
         member = self.members[name]
-        host = member.host.reboot()
+        host = member.host.reboot(up_with)
         self.members[name] = dataclasses.replace(member, host=host)
         return host
 

@@ -117,9 +117,10 @@ class Host:
         """The text of a file of the host."""
         return self.run(["cat", "--", path]).stdout
 
-    def reboot(self) -> Host:
+    def reboot(self, up_with: str = "") -> Host:
         """Boot it again, on the same tree and network; the host as it is then, for it has a new ``leader``.
 
+        up_with: the unit that says that it is up; "" is all of them, where none has to wait for something else.
         Raises FleetError when it does not come up.
         """
         start = time.monotonic()
@@ -132,7 +133,11 @@ class Host:
 
         self.run(["systemctl", "reboot", "--no-block"])
         leader = _leader(self.group, wait, but=self.leader)
-        failed = _booted(leader, self.group, wait, deadline)
+        if up_with:
+            probe = Host("", "", leader, self.group, 0, ())
+            while not _active(probe, up_with):
+                wait()
+        failed = () if up_with else _booted(leader, self.group, wait, deadline)
         return dataclasses.replace(self, leader=leader, failed_units=failed, boot_seconds=time.monotonic() - start)
 
 
@@ -234,6 +239,10 @@ def _booted(leader: int, group: Path, wait: t.Callable[[], None], deadline: floa
                 listed = probe.run(["systemctl", "--failed", "--plain", "--no-legend"]).stdout.splitlines()
                 return tuple(line.split()[0] for line in listed)
         wait()
+
+
+def _active(host: Host, unit: str) -> bool:
+    return host.run(["systemctl", "is-active", unit], check=False).stdout.strip() == "active"
 
 
 def _wait_a_little(keeper: subprocess.Popen[bytes], console: t.IO[bytes], deadline: float) -> None:

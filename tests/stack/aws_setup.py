@@ -60,7 +60,8 @@ def provision(endpoint: str, lay: Layout) -> Account:
     iam = session.client("iam", endpoint_url=endpoint, config=config)
     ec2 = session.client("ec2", endpoint_url=endpoint, config=config)
     keys = {name: _user(iam, name, actions) for name, actions in USERS.items()}
-    for name, condition in (("app", {}), ("app-external", {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}})):
+    external = {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}
+    for name, condition in (("app", {}), ("app-external", external), ("unbound", {})):
         _role(iam, name, condition)
     iam.create_instance_profile(InstanceProfileName="app")
     iam.add_role_to_instance_profile(InstanceProfileName="app", RoleName="app")

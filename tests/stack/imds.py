@@ -43,13 +43,14 @@ LONGEST_TOKEN = 21600
 # How long a dropped answer is held back at most; clients give up long before.
 DROP_SECONDS = 120.0
 
-# The switches of a view. overrides: path -> {"status": int, "body": str}, for answers of any kind.
+# The switches of a view. overrides: path -> {"status": int, "body": str}, for answers of any kind. role: that of the
+# instance's profile, if it has one.
 DEFAULTS: dict[str, t.Any] = {
     "instance": None,
     "v1": False,
     "hop_limit": False,
     "disabled": False,
-    "role": True,
+    "role": ROLE,
     "pending_time": None,
     "tamper": None,
     "overrides": {},
@@ -133,7 +134,7 @@ class Service:
         if override is not None:
             return int(override.get("status", 200)), str(override.get("body", "")).encode()
         keys = self._role_credentials(self._container, "container")
-        return 200, json.dumps({"RoleArn": self._role_arn(), **keys}).encode()
+        return 200, json.dumps({"RoleArn": self._role_arn(self._container), **keys}).encode()
 
     def control(self, path: str, wish: dict[str, t.Any]) -> dict[str, t.Any]:
         """Set switches of a view, or reset it. Raises ValueError for a wish that makes no sense."""
@@ -150,7 +151,9 @@ class Service:
             elif path == "/control/forget-tokens":
                 view.tokens.clear()
             elif path == "/control/set":
-                view.switches = self._checked({**view.switches, **wish})
+                before, view.switches = view.switches, self._checked({**view.switches, **wish})
+                if view.switches["role"] != before["role"]:
+                    view.credentials = None
             else:
                 raise ValueError(f"no such control: {path}")
             return dict(view.switches)
@@ -185,20 +188,21 @@ class Service:
         return 200, lines(signed)
 
     def _iam(self, view: View, instance: dict[str, t.Any], rest: str) -> Answer:
-        if not view.switches["role"]:
+        role = view.switches["role"]
+        if not role:
             return 404, b"Not Found"
         if rest == "info":
             account = self._settings["account"]
             info = {
                 "Code": "Success",
                 "LastUpdated": _now(),
-                "InstanceProfileArn": f"arn:aws:iam::{account}:instance-profile/{ROLE}",
+                "InstanceProfileArn": f"arn:aws:iam::{account}:instance-profile/{role}",
                 "InstanceProfileId": "AIPASTACKEXAMPLE00000",
             }
             return 200, json.dumps(info, indent=2).encode()
         if rest.rstrip("/") == "security-credentials":
-            return 200, ROLE.encode()
-        if rest != f"security-credentials/{ROLE}":
+            return 200, str(role).encode()
+        if rest != f"security-credentials/{role}":
             return 404, b"Not Found"
         keys = self._role_credentials(view, instance["instanceId"])
         head = {"Code": "Success", "LastUpdated": _now(), "Type": "AWS-HMAC"}
@@ -208,11 +212,11 @@ class Service:
         with self.lock:
             if view.credentials is None:
                 endpoint, keys = self._settings["sts_endpoint"], self._settings["operator"]
-                view.credentials = assume_role(endpoint, keys, self._role_arn(), session_name)
+                view.credentials = assume_role(endpoint, keys, self._role_arn(view), session_name)
             return view.credentials
 
-    def _role_arn(self) -> str:
-        return f"arn:aws:iam::{self._settings['account']}:role/{ROLE}"
+    def _role_arn(self, view: View) -> str:
+        return f"arn:aws:iam::{self._settings['account']}:role/{view.switches['role']}"
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -55,8 +55,8 @@ def _chain(session: botocore.session.Session) -> Credentials:
         raise CredentialsError(
             "no AWS credentials found",
             hint="give access_key and secret_key, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or"
-            " run on an instance or in a container that has a role (in a container on EC2, raise the instance's"
-            " metadata hop limit to 2)",
+            " run on an instance or in a container that has a role (with the instance's metadata service switched on;"
+            " in a container on EC2, raise its hop limit to 2)",
             retry=Retry.TRANSIENT,
         )
     frozen = found.get_frozen_credentials()

@@ -49,9 +49,21 @@ def agent(host: Host, name: str = "vault-agent") -> Agent:
     return Agent(pid, host.read(f"/run/{name}/token"), version)
 
 
+def status(host: Host, name: str = "vault-agent") -> dict[str, t.Any]:
+    """What the agent ``name`` last told of itself; {} if it has not yet."""
+    return dict(json.loads(host.run(["cat", f"/run/{name}/status.json"], check=False).stdout or "{}"))
+
+
 def config(host: Host, name: str = "vault-agent") -> dict[str, t.Any]:
     """The configuration of the agent ``name``."""
     return dict(json.loads(host.read(f"/etc/vault-agent/{name}.json")))
+
+
+def next_token(host: Host, old: str, name: str = "vault-agent") -> str:
+    """Wait for a token in the sink of the agent ``name`` other than ``old``, which may be "" for none."""
+    path = f"/run/{name}/token"
+    until(lambda: host.run(["cat", path], check=False).stdout not in ("", old), f"no new token in {path}")
+    return host.read(path)
 
 
 def files(host: Host) -> dict[str, str]:
