@@ -22,10 +22,10 @@ demo: ## Watch real logins, iam and ec2, against a real server on this machine
 .PHONY: agent
 agent: ## Run the agent in the foreground: make agent CONFIG=FILE
 	@test -n "$(CONFIG)" || { echo "name its configuration: make agent CONFIG=examples/agent-iam.json"; exit 1; }
-	@exec $(RUN) python -m ansible_collections.vaultfleet.aws.plugins.module_utils._agent run --config "$(CONFIG)"
+	@exec $(RUN) python -m ansible_collections.vaultfleet.aws.plugins.module_utils._agent.cli run --config "$(CONFIG)"
 
 .PHONY: test
-test: ## Everything CI runs: lint, unit, stack-test, sanity, units
+test: ## Everything CI runs, with the newest ansible-core that the machine's Pythons allow
 	@$(TOOL)suite
 
 .PHONY: test-all
@@ -37,8 +37,12 @@ test-fast: ## The inner loop (under 30 s): ruff, mypy, unit tests but the longes
 	@$(TOOL)suite --fast
 
 .PHONY: lint
-lint: ## Formatting, ruff, mypy, yamllint, REUSE, changelog
+lint: ## Formatting, ruff, mypy, yamllint, REUSE, changelog, extra checks
 	@$(TOOL)suite --only lint
+
+.PHONY: gates
+gates: ## Documentation, ansible-lint's production profile, build and import as Galaxy does
+	@$(TOOL)suite --only gates
 
 .PHONY: unit
 unit: ## Unit tests, also on Python 3.9 where the machine has it
@@ -63,6 +67,10 @@ sanity: ## ansible-test sanity on the newest core
 .PHONY: units
 units: ## ansible-test units on the newest core
 	@$(TOOL)suite --only units
+
+.PHONY: integration
+integration: ## ansible-test integration on the newest core, against the real stack; also with Python 3.9
+	@$(TOOL)suite --only integration integration-3.9
 
 .PHONY: format
 format: ## Format and fix what ruff can
@@ -100,5 +108,5 @@ locks: ## Write the locks of the tests and of the agent's bundle anew
 
 .PHONY: clean
 clean: ## Remove what runs left in the work tree (the user's cache stays)
-	@rm -rf .dev .ansible collections tests/output .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .dev .nox .ansible collections tests/output .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

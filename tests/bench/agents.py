@@ -113,7 +113,7 @@ def ours(stack: Stack, folder: Path, memory: Path) -> Agent:
         "AWS_SHARED_CREDENTIALS_FILE": stack.env["AWS_SHARED_CREDENTIALS_FILE"],
         "RUNTIME_DIRECTORY": str(place),
     }
-    command = [sys.executable, "-m", PACKAGE, "run", "--config", str(place / "agent.json")]
+    command = [sys.executable, "-m", f"{PACKAGE}.cli", "run", "--config", str(place / "agent.json")]
     return Agent(command, environment, place / "token", place / "log")
 
 

@@ -38,7 +38,7 @@ LIBRARY = f"{BASE}/library"
 CODE = f"{BASE}/code"
 SOURCE = f"{BASE}/source"
 UTILS = "ansible_collections/vaultfleet/aws/plugins/module_utils"
-# With this, `python3 -m ansible_collections.vaultfleet.aws.plugins.module_utils._agent` runs on the host.
+# With this, `python3 -m ansible_collections.vaultfleet.aws.plugins.module_utils._agent.cli` runs on the host.
 PYTHONPATH = f"{CODE}:{LIBRARY}"
 
 # The host's own Python compiles, in a namespace of ours: hosts see the packages read-only, and would compile each time.

@@ -2,42 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs ansible-test on a copy of the project that stands where ansible-test wants a collection to be."""
+"""What ansible-test needs of the machine: the real interpreters, and get-pip."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import os
 import re
-import shutil
-import subprocess
 import tempfile
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
-from .project import ROOT, ToolError, cache_dir
+from .project import ToolError
 from .pythons import TARGETS, Python, find_python
 
 STAND_IN = Path(__file__).with_name("get_pip.py")
-
-
-@contextlib.contextmanager
-def collection_copy(core: str) -> Iterator[Path]:
-    """A fresh copy of what git knows or would add, for one run at a time.
-
-    Its tests/output stays from run to run: ansible-test keeps its virtual environments there.
-    """
-    place = hashlib.sha256(bytes(ROOT)).hexdigest()[:8]
-    tree = cache_dir() / "ansible-test" / f"{place}-{core}"
-    tree.mkdir(parents=True, exist_ok=True)
-    with (tree / ".lock").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        copy = tree / "ansible_collections" / "vaultfleet" / "aws"
-        _refresh(copy)
-        yield copy
 
 
 def ansible_test_environment(environment: dict[str, str], python: Python) -> dict[str, str]:
@@ -79,28 +58,3 @@ def _in_reach(url: str) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
-
-
-def _refresh(copy: Path) -> None:
-    output = copy / "tests" / "output"
-    for folder in (copy, copy / "tests"):
-        for entry in folder.iterdir() if folder.is_dir() else ():
-            if entry in (output, copy / "tests"):
-                continue
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-    )
-    if listing.returncode != 0:
-        raise ToolError(f"git could not list the project's files: {listing.stderr.decode().strip()}")
-    for name in filter(None, listing.stdout.decode().split("\0")):
-        source, target = ROOT / name, copy / name
-        if source.exists() or source.is_symlink():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target, follow_symlinks=False)

@@ -16,18 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import commands
-from .ansible_test import ansible_test_environment, collection_copy, provide_get_pip
+from .ansible_test import ansible_test_environment, provide_get_pip
+from .checks import MYPY
 from .counts import Counts, read_counts
-from .project import COLLECTION, DEV, OUTPUT, ROOT, ToolError, link_collection, relink
+from .integration import running_place
+from .project import DEV, OUTPUT, ROOT, ToolError, link_collection, relink
 from .pythons import CORES, Python, core_python, find_python, newest_core
+from .sessions import run_sessions
 from .venv import ensure_venv, venv_environment
 
-# Code under the collection's own name, then code of the tests that is not imported by that name.
-TYPED = [
-    COLLECTION / "plugins",
-    COLLECTION / "tests" / "unit",
-    *(ROOT / "tests" / name for name in ("bench", "fleet", "live", "simulation", "stack", "tools")),
-]
 WORKERS = ["--numprocesses=auto", "--maxprocesses=4"]  # each costs 4 s of processor time before its first test
 # A third of the unit tests' time: they try thousands of cases, start pip, or wait.
 LONG = [f"--ignore-glob=*/test_{name}.py" for name in ("*fuzz", "*properties", "probe", "single_flight", "wheels")]
@@ -68,20 +65,18 @@ class Part:
 
 def lint(run: Run) -> Outcome:
     """Formatting, lint, types, licences, changelog: each is run, so that one look shows all that is wrong."""
-    checks = [
-        ["ruff", "format", "--check", "--quiet"],
-        ["ruff", "check", "--quiet"],
-        _mypy(),
-        ["yamllint", "--strict", "."],
-        ["reuse", "lint", "--lines"],
-        ["antsibull-changelog", "lint"],
-    ]
-    return _checks(run, checks)
+    sessions = ["lint", "types", "extra-checks", "license-check", "changelog"]
+    return _sessions(run, sessions, f"core-{run.core}")
+
+
+def gates(run: Run) -> Outcome:
+    """What Galaxy, the documentation's build, and certification look at."""
+    return _sessions(run, ["docs-check", "ansible-lint", "build-import-check"], "gates")
 
 
 def fast(run: Run) -> Outcome:
     """The inner loop: ruff, then mypy beside the unit tests, the longest left out."""
-    with commands.beside(_mypy(), ROOT, run.environment) as mypy:
+    with commands.beside(MYPY, ROOT, run.environment) as mypy:
         ruff = _checks(run, [["ruff", "check", "--quiet"]])
         tests = _pytest(run.venv, f"unit-{run.core}", [*WORKERS, *LONG, "tests/unit"])
         types = Counts(passed=1) if mypy() == 0 else Counts(failed=1)
@@ -136,12 +131,27 @@ def _beside_stack(run: Run, name: str, tests: list[str]) -> Outcome:
 
 def sanity(run: Run) -> Outcome:
     """ansible-test sanity, its compile and import tests on each Python of the machine."""
-    return _ansible_test(run, ["sanity", "--venv", "--junit"])
+    return _ansible_test(run, "sanity")
 
 
 def units(run: Run) -> Outcome:
     """ansible-test units."""
-    return _ansible_test(run, ["units", "--venv", "--python", run.python.version])
+    return _ansible_test(run, "units")
+
+
+def integration(run: Run) -> Outcome:
+    """ansible-test integration, against a stack of its own; the role, where hosts can be booted."""
+    with running_place() as settings:
+        return _ansible_test(run, "integration", settings)
+
+
+def old_integration(run: Run) -> Outcome:
+    """The same with Python 3.9 on the managed host."""
+    if find_python("3.9") is None:
+        print("left out: this machine has no Python 3.9")
+        return Outcome(ok=True)
+    with running_place(hosts=False) as settings:
+        return _ansible_test(run, "integration-python3.9", settings)
 
 
 PARTS = {
@@ -151,11 +161,14 @@ PARTS = {
     "simulation": Part("a fleet of agents on simulated time", simulation),
     "stack-test": Part("tests against the real stack", stack_test),
     "fleet": Part("tests on booted systemd hosts", fleet),
+    "gates": Part("documentation, ansible-lint, build and import by Galaxy", gates),
     "sanity": Part("ansible-test sanity", sanity),
     "units": Part("ansible-test units", units),
+    "integration": Part("ansible-test integration", integration),
+    "integration-3.9": Part("ansible-test integration with Python 3.9 on the managed host", old_integration),
 }
 FAST = {"fast": Part("ruff, mypy, unit tests but the longest", fast)}
-ONCE = ("lint", "unit-3.9", "simulation", "fleet")  # not once more for each core
+ONCE = ("lint", "unit-3.9", "simulation", "fleet", "gates")  # not once more for each core
 
 
 def main() -> int:
@@ -224,11 +237,6 @@ def _round(chosen: tuple[str, Python], parts: dict[str, Part]) -> Outcome:
     return Outcome(True, total)
 
 
-def _mypy() -> list[str]:
-    # It refuses a folder without Python files.
-    return ["mypy", "--no-error-summary", *(str(path.relative_to(ROOT)) for path in TYPED if any(path.rglob("*.py")))]
-
-
 def _checks(run: Run, checks: list[list[str]]) -> Outcome:
     failed = [check[0] for check in checks if commands.run(check, ROOT, run.environment) != 0]
     for name in failed:
@@ -244,15 +252,22 @@ def _pytest(venv: Path, name: str, arguments: list[str], variables: dict[str, st
     return Outcome(code == 0, read_counts([report]))
 
 
-def _ansible_test(run: Run, arguments: list[str]) -> Outcome:
+def _sessions(run: Run, names: list[str], lock: str) -> Outcome:
+    return Outcome(*run_sessions(names, lock, run.environment))
+
+
+def _ansible_test(run: Run, kind: str, settings: Path | None = None) -> Outcome:
+    """Run ansible-test. settings: those of the integration tests."""
     provide_get_pip(run.venv)
     environment = {**ansible_test_environment(run.environment, run.python), "PIP_QUIET": "1"}
-    with collection_copy(run.core) as copy:
-        reports = copy / "tests" / "output" / "junit"
-        for report in reports.glob("*.xml"):
-            report.unlink()
-        code = commands.run(["ansible-test", *arguments], copy, environment)
-        return Outcome(code == 0, read_counts(reports.glob("*.xml")))
+    if settings is not None:
+        environment["VAULTFLEET_INTEGRATION_CONFIG"] = str(settings)
+    reports = OUTPUT / "junit"
+    for report in reports.glob("*.xml"):
+        report.unlink()
+    ok, counts = run_sessions([f"ansible-test-{kind}-{run.core}"], f"core-{run.core}", environment)
+    # Of integration tests, the files tell tasks, of which some are always skipped.
+    return Outcome(ok, counts if settings else read_counts(reports.glob("*.xml")))
 
 
 if __name__ == "__main__":

@@ -204,3 +204,7 @@ def _pid_file(path: str | None) -> t.Iterator[None]:
         with contextlib.suppress(LoginError):
             if sink.read(path) == str(os.getpid()):
                 sink.remove(path)
+
+
+if __name__ == "__main__":  # a file of that name is refused by Galaxy
+    raise SystemExit(main())

@@ -199,7 +199,7 @@ class Service:
 
     def command(self, *arguments: str, check: bool = True) -> str:
         """What a command of the agent's command line prints, run by root."""
-        command = ["env", f"PYTHONPATH={PYTHONPATH}", "python3", "-m", unit.PACKAGE, *arguments]
+        command = ["env", f"PYTHONPATH={PYTHONPATH}", "python3", "-m", f"{unit.PACKAGE}.cli", *arguments]
         return self.host.run(command, check=check).stdout
 
     def journal(self) -> list[Json]:

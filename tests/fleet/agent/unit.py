@@ -84,4 +84,4 @@ OTHER_OWNERS = (*OTHER_GROUPS, f"CapabilityBoundingSet={_CAPABILITIES}", f"Ambie
 
 def text(name: str, more: t.Sequence[str] = ()) -> str:
     """The unit of the agent ``name``, its user and group. more: further settings of the service, which win."""
-    return UNIT.format(name=name, package=PACKAGE, path=PYTHONPATH, more="\n".join(more))
+    return UNIT.format(name=name, package=f"{PACKAGE}.cli", path=PYTHONPATH, more="\n".join(more))

@@ -93,7 +93,7 @@ class Agent:
             names = [name for name, found in back.items() for _one in found]
             fds = ",".join(str(one) for one in passed)
             given.update({"LISTEN_FDS": str(len(passed)), "LISTEN_FDNAMES": ":".join(names)} if passed else {})
-        command = [sys.executable, "-m", PACKAGE, "run", "--config", str(self.file), *arguments]
+        command = [sys.executable, "-m", f"{PACKAGE}.cli", "run", "--config", str(self.file), *arguments]
         with (self.folder / "log").open("ab") as log:
             self.begun = time.monotonic()
             self.process = subprocess.Popen(
@@ -168,7 +168,7 @@ class Agent:
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another command of its command line, in its environment."""
         return subprocess.run(
-            [sys.executable, "-m", PACKAGE, *arguments],
+            [sys.executable, "-m", f"{PACKAGE}.cli", *arguments],
             env=self._environ({}),
             capture_output=True,
             text=True,

@@ -46,7 +46,7 @@ def check(stack: Stack, tmp_path: Path) -> Check:
         file.write_text(json.dumps({"vault": connection, "auto_auth": auto_auth}), encoding="utf-8")
         before = len(stack.audit())
         done = subprocess.run(
-            [sys.executable, "-m", PACKAGE, "check", "--connect", "--config", str(file)],
+            [sys.executable, "-m", f"{PACKAGE}.cli", "check", "--connect", "--config", str(file)],
             env={**os.environ, "PYTHONPATH": str(COLLECTIONS), **(environ or {})},
             capture_output=True,
             text=True,

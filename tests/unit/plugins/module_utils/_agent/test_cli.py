@@ -180,7 +180,7 @@ def test_status_into_a_closed_pipe(tmp_path: Path) -> None:
     ours, theirs = os.pipe()
     os.close(ours)
     environ = {"RUNTIME_DIRECTORY": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-m", PACKAGE, "status", "--json"]
+    command = [sys.executable, "-m", f"{PACKAGE}.cli", "status", "--json"]
     with os.fdopen(theirs, "wb") as out:
         done = subprocess.run(command, env=environ, stdout=out, stderr=subprocess.PIPE, check=False)
     assert done.stderr == b""

@@ -31,8 +31,6 @@ def dataclasses_of_agent() -> list[type[t.Any]]:
     """Every dataclass that a module of the agent defines."""
     found = []
     for module in pkgutil.iter_modules(_agent.__path__, _agent.__name__ + "."):
-        if module.name.endswith("__main__"):
-            continue
         for item in vars(importlib.import_module(module.name)).values():
             if isinstance(item, type) and "__dataclass_fields__" in vars(item) and item.__module__ == module.name:
                 found.append(item)
