@@ -19,7 +19,7 @@ import pytest
 from tests.live.core import keys
 from tests.stack.handle import Stack
 
-PACKAGE = "ansible_collections.vaultfleet.aws.plugins.module_utils._cli"
+PACKAGE = "ansible_collections.vaultfleet.aws.plugins.module_utils._cli.cli"
 COLLECTIONS = Path(__file__).parents[2] / ".dev" / "collections"
 
 

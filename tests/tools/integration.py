@@ -28,23 +28,20 @@ def can_boot() -> bool:
 
 
 @contextlib.contextmanager
-def running_place(*, hosts: bool = True) -> Iterator[Path]:
-    """A running stack, with a fleet if ``hosts``; yields the file with the variables of the integration tests.
+def running_place(*, hosts: bool) -> Iterator[Path]:
+    """A running stack, with a fleet if ``hosts`` (see ``can_boot``); yields the file with the tests' variables.
 
     It holds the keys of the stack's client. Raises ToolError if something does not start.
     """
-    fleet = hosts and can_boot()
-    if hosts and not fleet:
-        print("left out: the role's target, for which root on Linux is needed")
     with tempfile.TemporaryDirectory(prefix="vaultfleet-integration-") as folder:
         home = Path(folder) / "place"
-        command = [sys.executable, "-m", "tests.fleet" if fleet else "tests.stack"]
+        command = [sys.executable, "-m", "tests.fleet" if hosts else "tests.stack"]
         try:
             if commands.run([*command, "up", "--dir", str(home)], ROOT, os.environ) != 0:
                 raise ToolError("what the integration tests need did not start: see the lines above")
-            stack = Stack.load(home / "stack" if fleet else home)
+            stack = Stack.load(home / "stack" if hosts else home)
             settings = Path(folder) / "integration_config.json"
-            variables = {**_variables(stack), "stack_fleet": str(home / "hosts" / "inventory.ini") if fleet else ""}
+            variables = {**_variables(stack), "stack_fleet": str(home / "hosts" / "inventory.ini") if hosts else ""}
             write_private(settings, json.dumps(variables))
             yield settings
         finally:

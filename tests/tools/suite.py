@@ -19,7 +19,7 @@ from . import commands
 from .ansible_test import ansible_test_environment, provide_get_pip
 from .checks import MYPY
 from .counts import Counts, read_counts
-from .integration import running_place
+from .integration import can_boot, running_place
 from .project import DEV, OUTPUT, ROOT, ToolError, link_collection, relink
 from .pythons import CORES, Python, core_python, find_python, newest_core
 from .sessions import run_sessions
@@ -31,6 +31,8 @@ LONG = [f"--ignore-glob=*/test_{name}.py" for name in ("*fuzz", "*properties", "
 # A test that hangs shows where, and ends the run, long before CI's own limit.
 PATIENCE = ["--override-ini=faulthandler_timeout=600", "--override-ini=faulthandler_exit_on_timeout=true"]
 NOTHING = Counts()
+NO_HOSTS = "booted hosts, for which root on Linux is needed: sudo make test"
+NO_OLD_PYTHON = "Python 3.9, the oldest of managed hosts, which this machine does not have"
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a part came to."""
+    """What a part came to; ``left_out`` says what this machine cannot do, and what it would take."""
 
     ok: bool
     counts: Counts = NOTHING
+    left_out: tuple[str, ...] = ()
+
+    def __add__(self, other: Outcome) -> Outcome:
+        left_out = dict.fromkeys((*self.left_out, *other.left_out))
+        return Outcome(self.ok and other.ok, self.counts + other.counts, tuple(left_out))
 
 
 @dataclass(frozen=True)
@@ -92,8 +99,7 @@ def old_python(run: Run) -> Outcome:
     """Unit tests of the auth core, the agent and the login command on the oldest Python of managed hosts."""
     python = find_python("3.9")
     if python is None:
-        print("left out: this machine has no Python 3.9")
-        return Outcome(ok=True)
+        return Outcome(ok=True, left_out=(NO_OLD_PYTHON,))
     tests = [f"tests/unit/plugins/module_utils/{name}" for name in ("_auth", "_agent", "_cli")]
     return _pytest(ensure_venv("target-3.9", python), "unit-python3.9", [*WORKERS, *tests])
 
@@ -105,9 +111,8 @@ def stack_test(run: Run) -> Outcome:
 
 def fleet(run: Run) -> Outcome:
     """Tests on booted systemd hosts, beside a stack of their own."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        print("left out: booted hosts, for which root on Linux is needed: sudo make test")
-        return Outcome(ok=True)
+    if not can_boot():
+        return Outcome(ok=True, left_out=(NO_HOSTS,))
     return _beside_stack(run, f"fleet-{run.core}", ["tests/fleet"])
 
 
@@ -141,15 +146,15 @@ def units(run: Run) -> Outcome:
 
 def integration(run: Run) -> Outcome:
     """ansible-test integration, against a stack of its own; the role, where hosts can be booted."""
-    with running_place() as settings:
-        return _ansible_test(run, "integration", settings)
+    with running_place(hosts=can_boot()) as settings:
+        left_out = () if can_boot() else (NO_HOSTS,)
+        return _ansible_test(run, "integration", settings) + Outcome(ok=True, left_out=left_out)
 
 
 def old_integration(run: Run) -> Outcome:
     """The same with Python 3.9 on the managed host."""
     if find_python("3.9") is None:
-        print("left out: this machine has no Python 3.9")
-        return Outcome(ok=True)
+        return Outcome(ok=True, left_out=(NO_OLD_PYTHON,))
     with running_place(hosts=False) as settings:
         return _ansible_test(run, "integration-python3.9", settings)
 
@@ -177,41 +182,51 @@ def main() -> int:
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--fast", action="store_true", help="only the inner loop")
     choice.add_argument("--only", nargs="+", choices=[*PARTS], help="only these parts")
-    choice.add_argument("--all-cores", action="store_true", help="with every ansible-core that can run here")
+    cores = parser.add_mutually_exclusive_group()
+    cores.add_argument(
+        "--core", choices=[*CORES], help="with this ansible-core (default: the newest that can run here)"
+    )
+    cores.add_argument("--all-cores", action="store_true", help="with every ansible-core that can run here")
     arguments = parser.parse_args()
     commands.raise_on_termination()
     try:
-        if arguments.all_cores:
-            outcome = _all_cores()
-        elif arguments.fast:
-            outcome = _round(newest_core(), FAST)
+        chosen = [arguments.core or newest_core()[0]]
+        chosen = list(CORES) if arguments.all_cores else chosen
+        if arguments.fast:
+            outcome = _rounds(chosen, FAST)
         else:
-            outcome = _round(newest_core(), {name: PARTS[name] for name in arguments.only or PARTS})
+            outcome = _rounds(chosen, {name: PARTS[name] for name in arguments.only or PARTS})
+            if not (arguments.only or arguments.all_cores):
+                outcome += Outcome(ok=True, left_out=(f"all of ansible-core but {chosen[0]}: make test-all",))
     except (ToolError, OSError) as exc:
         print(f"error: {exc}", file=sys.stderr)
         outcome = Outcome(ok=False, counts=Counts(failed=1))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    for line in outcome.left_out:
+        print(f"left out: {line}")
     print(outcome.counts)
     return 0 if outcome.ok else 1
 
 
-def _all_cores() -> Outcome:
-    newest_core()  # says so if there is none
-    total = Counts()
-    parts = PARTS
-    for core in CORES:
+def _rounds(cores: list[str], parts: dict[str, Part]) -> Outcome:
+    """A round with each core that can run here, up to the first that fails."""
+    outcome = Outcome(ok=True)
+    left = parts
+    for core in cores:
         python = core_python(core)
         if python is None:
-            print(f"left out: ansible-core {core}, for which this machine has none of Python {', '.join(CORES[core])}")
+            missing = f"ansible-core {core}, for which this machine has none of Python {', '.join(CORES[core])}"
+            if len(cores) == 1:
+                raise ToolError(f"There can be no {missing}")
+            outcome += Outcome(ok=True, left_out=(missing,))
             continue
-        outcome = _round((core, python), parts)
-        total += outcome.counts
+        outcome += _round((core, python), left)
         if not outcome.ok:
-            return Outcome(False, total)
-        parts = {name: part for name, part in PARTS.items() if name not in ONCE}
-    return Outcome(True, total)
+            break
+        left = {name: part for name, part in parts.items() if name not in ONCE}
+    return outcome
 
 
 def _round(chosen: tuple[str, Python], parts: dict[str, Part]) -> Outcome:
@@ -222,19 +237,19 @@ def _round(chosen: tuple[str, Python], parts: dict[str, Part]) -> Outcome:
     if core == newest_core()[0]:
         relink(DEV / "venv", run.venv)
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    total = Counts()
+    total = Outcome(ok=True)
     for name, part in parts.items():
         print(f"== {name}: {part.text}", flush=True)
         start = time.monotonic()
         outcome = part.action(run)
         if not outcome.ok and outcome.counts.failed == 0:
             # What failed outside of a test has no line in a JUnit file.
-            outcome = Outcome(False, outcome.counts + Counts(failed=1))
-        total += outcome.counts
+            outcome += Outcome(ok=False, counts=Counts(failed=1))
+        total += outcome
         print(f"== {name}: {'ok' if outcome.ok else 'FAILED'} in {time.monotonic() - start:.0f} s", flush=True)
         if not outcome.ok:
-            return Outcome(False, total)
-    return Outcome(True, total)
+            break
+    return total
 
 
 def _checks(run: Run, checks: list[list[str]]) -> Outcome:

@@ -194,3 +194,7 @@ def _flush() -> None:
             sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+
+
+if __name__ == "__main__":  # a file of that name is refused by Galaxy
+    raise SystemExit(main())

@@ -27,7 +27,7 @@ from ansible_collections.vaultfleet.aws.tests.unit.support import certificates
 from ansible_collections.vaultfleet.aws.tests.unit.support.vaults import AUTH, LOGIN, TOKEN
 from ansible_collections.vaultfleet.aws.tests.unit.support.web import Reply, Seen, Web, closed_port, drip, hang
 
-PACKAGE = "ansible_collections.vaultfleet.aws.plugins.module_utils._cli"
+PACKAGE = "ansible_collections.vaultfleet.aws.plugins.module_utils._cli.cli"
 WRAPPED = {
     "request_id": "r",
     "auth": None,
