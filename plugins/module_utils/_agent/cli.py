@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The command line: ``run``, ``check``, ``status``. Exit codes: 0 fine, 1 configuration, 2 permanent, 3 transient.
+"""The command line: ``run``, ``check``, ``status``, and for the readers of encrypted sinks ``keygen`` and ``decrypt``.
+
+Exit codes: 0 fine, 1 configuration, 2 permanent, 3 transient.
 
 What a command does not need is loaded by the one that does: ``check`` judges a file without an HTTP library.
 """
@@ -18,8 +20,11 @@ import sys
 import time
 import typing as t
 
-from .._auth.errors import LoginError, Retry
+from .._auth.errors import ConfigError, LoginError, Retry
 from .._auth.version import VERSION
+
+if t.TYPE_CHECKING:
+    from .config import AgentConfig
 
 FINE, CONFIGURATION, PERMANENT, TRANSIENT = 0, 1, 2, 3
 _DEFAULT_NAME = "vault-agent"
@@ -37,10 +42,16 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     except LoginError as e:
         for problem in getattr(e, "problems", (e,)):  # ConfigErrors has them all
             sys.stderr.write(f"error: {problem}\n")
-        return CONFIGURATION if given.command is not _status else TRANSIENT
+        return _code_of(given.command, e)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
         return FINE
+
+
+def _code_of(command: t.Callable[..., int], error: LoginError) -> int:
+    if command is _decrypt and not isinstance(error, ConfigError):
+        return TRANSIENT if error.retry is Retry.TRANSIENT else PERMANENT
+    return TRANSIENT if command is _status else CONFIGURATION
 
 
 class _Parser(argparse.ArgumentParser):
@@ -71,7 +82,34 @@ def _parser() -> argparse.ArgumentParser:
     shown.set_defaults(command=_status)
     _add_name(shown)
     shown.add_argument("--json", action="store_true", help="for programs; times are seconds since the epoch")
+    _add_commands_of_readers(commands)
     return parser
+
+
+def _add_commands_of_readers(commands: argparse._SubParsersAction[_Parser]) -> None:
+    keygen = commands.add_parser(
+        "keygen",
+        help="make the key pair of a reader of encrypted sinks",
+        description="Makes a key pair. The sink's dh_path is the public one; whoever has the private one can decrypt.",
+    )
+    keygen.set_defaults(command=_keygen)
+    keygen.add_argument("--key", required=True, metavar="FILE", help="new file for the private key (mode 0600)")
+    keygen.add_argument("--public", required=True, metavar="FILE", help="new file for the public key, for dh_path")
+
+    decrypt = commands.add_parser(
+        "decrypt",
+        help="print what an encrypted sink holds",
+        description="Prints what an encrypted sink holds: the token, or with wrap_ttl the JSON with the wrapping token."
+        " To a terminal only with --show.",
+    )
+    decrypt.set_defaults(command=_decrypt)
+    decrypt.add_argument("--key", required=True, metavar="FILE", help="the private key, as keygen made it")
+    aad = decrypt.add_mutually_exclusive_group()
+    aad.add_argument("--aad", default="", metavar="TEXT", help="the sink's aad")
+    aad.add_argument("--aad-env-var", metavar="NAME", help="the environment variable that holds it")
+    decrypt.add_argument("--derive-key", action="store_true", help="for a sink with derive_key")
+    decrypt.add_argument("--show", action="store_true", help="print it to a terminal, too")
+    decrypt.add_argument("sink", metavar="SINK", help="the file that the agent writes")
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
@@ -110,17 +148,16 @@ def _run(given: argparse.Namespace) -> int:
     from . import lean
 
     lean.load()
-    from . import config, publish, runner, systemd
+    from . import publish, runner, systemd
     from .log import silence_libraries
     from .store import Store
 
     descriptors = systemd.listen_fds(environ)
-    loaded = config.load(given.config, environ, some=True)
-    _demand_libraries()
+    loaded = _load(given, environ)
     silence_libraries()
     notifier = systemd.Notifier.from_environ(environ)
     around = runner.Surroundings(
-        load=lambda: config.load(given.config, environ, some=True),
+        load=lambda: _load(given, environ),
         environ=environ,
         notifier=notifier,
         store=Store.from_fds(notifier, descriptors, systemd.store_limit(environ)),
@@ -132,11 +169,23 @@ def _run(given: argparse.Namespace) -> int:
         return runner.run(loaded, around)
 
 
-def _check(given: argparse.Namespace) -> int:
-    from . import aws, config
+def _load(given: argparse.Namespace, environ: t.Mapping[str, str], *, some: bool = True) -> AgentConfig:
+    """The configuration, and the libraries that it takes are there. Raises LoginError."""
+    from . import config
 
-    loaded = config.load(given.config, os.environ)
+    loaded = config.load(given.config, environ, some=some)
     _demand_libraries()
+    if any(sink.encryption for sink in loaded.sinks):
+        from . import sealing
+
+        sealing.load()
+    return loaded
+
+
+def _check(given: argparse.Namespace) -> int:
+    from . import aws
+
+    loaded = _load(given, os.environ, some=False)
     aws.check(loaded.login)
     for notice in loaded.notices:
         sys.stderr.write(f"notice: {notice}\n")
@@ -173,6 +222,26 @@ def _status(given: argparse.Namespace) -> int:
     if not seen["running"]:
         return TRANSIENT
     return {"blocked": PERMANENT, "starting": TRANSIENT, "waiting": TRANSIENT}.get(seen["state"], FINE)
+
+
+def _keygen(given: argparse.Namespace) -> int:
+    from . import reader
+
+    reader.keygen(given.key, given.public)
+    return FINE
+
+
+def _decrypt(given: argparse.Namespace) -> int:
+    from . import reader
+
+    terminal = sys.stdout.isatty()
+    if terminal and not given.show:
+        raise ConfigError("--show", "is missing, and this is a terminal", hint="add it, or send the secret to a pipe")
+    text = reader.decrypt(given.sink, given.key, reader.aad(given.aad, given.aad_env_var, os.environ), given.derive_key)
+    if terminal and not text.endswith("\n"):
+        text += "\n"
+    sys.stdout.write(text)
+    return FINE
 
 
 def _demand_libraries() -> None:

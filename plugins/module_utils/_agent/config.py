@@ -19,10 +19,11 @@ from .._auth.durations import parse_duration
 from .._auth.environment import warning
 from .._auth.errors import ConfigError, SinkError
 from .._auth.sink import Sink, current_mode
-from . import environment, handed, keys, shapes
+from . import environment, handed, keys, shapes, sink_options
 from .files import Document, from_text, read_all
 from .keys import Block
 from .problems import ConfigErrors, Problem, judge
+from .sink_options import AgentSink
 
 __all__ = ["AgentConfig", "ConfigErrors", "Problem", "foretell", "load"]
 
@@ -49,7 +50,7 @@ class AgentConfig:
 
     login: LoginConfig
     connection: VaultConnection
-    sinks: tuple[Sink, ...]
+    sinks: tuple[AgentSink, ...]
     min_backoff: int = 1
     max_backoff: int = 300
     exit_on_err: bool = False
@@ -119,7 +120,7 @@ def _judged(documents: t.Sequence[Document], environ: t.Mapping[str, str], findi
         files = ", ".join(document.file for document in documents)
         hint = "give it a method and a sink"
         findings.problems.append(Problem(files, "auto_auth", "is missing", hint))
-    sinks: tuple[Sink, ...] = ()
+    sinks: tuple[AgentSink, ...] = ()
     login = method = None
     if auto_auth:
         auto_auth = keys.served(auto_auth, keys.AUTO_AUTH, findings.problems)
@@ -130,7 +131,7 @@ def _judged(documents: t.Sequence[Document], environ: t.Mapping[str, str], findi
     if auto_auth:
         settings.update(_auto_auth_settings(auto_auth, findings))
         others = [settings.get("pid_file"), settings.get("metrics_file")]
-        sinks = _sinks(auto_auth, method, others, handed.runtime_directories(environ), findings)
+        sinks = _sinks(auto_auth, method, others, environ, findings)
         _tell_of_shared_secrets(documents, method, findings)
     if findings.problems or login is None or connection is None:
         raise ConfigErrors(findings.problems)
@@ -349,20 +350,21 @@ def _sinks(
     auto_auth: Block,
     method: Block | None,
     others: t.Sequence[str | None],
-    later: t.Collection[str],
+    environ: t.Mapping[str, str],
     findings: _Findings,
-) -> tuple[Sink, ...]:
-    """others: paths that are taken. later: directories that the service manager makes when it starts the agent."""
+) -> tuple[AgentSink, ...]:
+    """others: paths that are taken."""
     blocks = shapes.sinks(auto_auth, findings.problems)
     if not blocks and not _blamed(auto_auth, "sink", findings):
         findings.problem(auto_auth, "sink", "is missing", "give at least one, of type file")
-    if method and len(blocks) > 1 and method.values.get("wrap_ttl") not in (None, 0, "0", "0s"):
+    wrapped = method is not None and sink_options.wraps(method)
+    if method and wrapped and len(blocks) > 1:
         hint = "keep one sink, or remove wrap_ttl: a wrapped token can be unwrapped once"
         findings.problem(method, "wrap_ttl", f"is given with {len(blocks)} sinks", hint)
     taken = {path for path in others if path}
     sinks = []
     for block in blocks:
-        sink = _sink(block, later, findings)
+        sink = _sink(block, wrapped, environ, findings)
         if sink and sink.path in taken:
             findings.problem(
                 block, "config.path", f"{sink.path} is written for another purpose", "give each its own file"
@@ -373,7 +375,8 @@ def _sinks(
     return tuple(sinks)
 
 
-def _sink(block: Block, later: t.Collection[str], findings: _Findings) -> Sink | None:
+def _sink(block: Block, wrapped: bool, environ: t.Mapping[str, str], findings: _Findings) -> AgentSink | None:
+    """wrapped: whether the login is."""
     kind = block.values.get("type")
     if isinstance(kind, str) and kind.lower() != "file":
         findings.problem(block, "type", f"{kind[:40]!r} is not served by this agent", "use file, the one it serves")
@@ -382,6 +385,12 @@ def _sink(block: Block, later: t.Collection[str], findings: _Findings) -> Sink |
     block = keys.served(block, keys.SINK, findings.problems)
     if kind is None and len(findings.problems) == blamed:
         findings.problem(block, "type", "is missing", "set it to file")
+    if wrapped and sink_options.wraps(block):
+        hint = "keep it in one of them: a wrapped token is not wrapped again"
+        findings.problem(block, "wrap_ttl", "is given in the method and in the sink", hint)
+    more = sink_options.options_of(
+        block, environ, lambda *what: findings.problem(block, *what), findings.notices, look=findings.look
+    )
     config = shapes.only(block, "config", findings.problems)
     if config is None:
         if not _blamed(block, "config", findings):
@@ -408,10 +417,13 @@ def _sink(block: Block, later: t.Collection[str], findings: _Findings) -> Sink |
         findings.problem(config, names[option], text, hint)
 
     place = os.path.dirname(os.path.normpath(str(options.get("path"))))
+    # These directories the service manager makes when it starts the agent.
+    later = handed.runtime_directories(environ)
     look = findings.look and findings.places and (place not in later or os.path.lexists(place))
     # A path that is always right, so that what else is wrong is found beside a wrong one.
     stand_ins = {"path": "/token"}
-    return judge(lambda given: Sink.from_options("sink", given, look=look), options, report, stand_ins=stand_ins)
+    sink = judge(lambda given: Sink.from_options("sink", given, look=look), options, report, stand_ins=stand_ins)
+    return AgentSink(sink.path, sink.mode, sink.uid, sink.gid, **more) if sink else None
 
 
 def _has_place(sink: Sink) -> bool:

@@ -143,17 +143,19 @@ def retire(replaced: Held) -> Outcome:
     return Outcome(Failed(Purpose.RETIRE, event.failure) if isinstance(event, Failed) else Retired())
 
 
+def wrapped_text(info: t.Mapping[str, t.Any]) -> str:
+    """What Vault Agent writes of an answer's ``wrap_info``, byte for byte."""
+    names = ("token", "accessor", "ttl", "creation_time", "creation_path", "wrapped_accessor")
+    return json.dumps({name: info.get(name, "") for name in names}, separators=(",", ":")) + "\n"
+
+
 def _held(login: Login, vault: Vault, number: int, since: float) -> Held:
     if login.wrapped is None:
         token = t.cast(Token, login.token)
         return Held(number, token.client_token, token, vault)
     wrapped = login.wrapped
     token = Token(wrapped.token, wrapped.accessor, wrapped.ttl, False, 0, (), {}, since)
-    names = ("token", "accessor", "ttl", "creation_time", "creation_path", "wrapped_accessor")
-    info = login.answer["wrap_info"]
-    # The form in which Vault Agent writes a wrapped login.
-    text = json.dumps({name: info.get(name, "") for name in names}) + "\n"
-    return Held(number, text, token, vault, wrapped=True)
+    return Held(number, wrapped_text(login.answer["wrap_info"]), token, vault, wrapped=True)
 
 
 def _nonce(config: LoginConfig, vault: Vault, store: Store) -> str:

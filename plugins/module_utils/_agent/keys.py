@@ -57,7 +57,6 @@ _NO_API = "this agent serves no API: applications read the token from a sink; wh
 _NO_TEMPLATE = "this agent writes tokens, no templates: render with the token of a sink, or keep Vault Agent for it"
 _NO_LOG_FILE = "events go to stderr, where the journal keeps and rotates them; remove it"
 _NO_SWITCH = "this agent has no such switch; remove it"
-_NO_WRAPPED_SINK = "wrapped and encrypted sinks are not served by this version; remove it"
 
 TOP = Table(
     "",
@@ -143,10 +142,15 @@ AWS = Table(
 )
 SINK = Table(
     "auto_auth.sink",
-    {"type": TEXT, "config": BLOCK},
     {
-        "wrap_ttl": f"{_NO_WRAPPED_SINK}, or move it into the method, for a token that Vault wraps at the login",
-        **dict.fromkeys(("dh_type", "dh_path", "derive_key", "aad", "aad_env_var"), _NO_WRAPPED_SINK),
+        "type": TEXT,
+        "wrap_ttl": DURATION,
+        "dh_type": TEXT,
+        "dh_path": TEXT,
+        "derive_key": BOOLEAN,
+        "aad": TEXT,
+        "aad_env_var": TEXT,
+        "config": BLOCK,
     },
 )
 FILE = Table(

@@ -404,11 +404,14 @@ class _Step:
             return
         if old.failures:
             self._say("info", "a sink that failed works again", sink=event.sink)
-        elif event.wrote and old.holds == event.number:
+        if event.news:
+            self._say("info", event.news, sink=event.sink)
+        elif not old.failures and event.wrote and old.holds == event.number:
             self._say("warn", "a sink was missing or altered, and was put back", sink=event.sink)
         lease = self.state.lease
         newer = lease is not None and lease.number != event.number
-        self._set_sink(event.sink, SinkState(event.number, due=self.now if newer else self.now + SINK_LOOK))
+        pause = 0.0 if newer else min(SINK_LOOK, max(FLOOR, event.again))
+        self._set_sink(event.sink, SinkState(event.number, due=self.now + pause))
         if not self.state.ready:
             self._change(ready=True)
             self.actions.append(Ready())

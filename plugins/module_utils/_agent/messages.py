@@ -155,11 +155,15 @@ class Stale:
 
 @dataclasses.dataclass(frozen=True)
 class SinkHolds:
-    """Sink ``sink`` (its index) holds token ``number``. wrote: it had to be written."""
+    """Sink ``sink`` (its index) holds token ``number``. wrote: it had to be written. news: what else a person is to be
+    told. again: seconds until it must be looked at again at the latest.
+    """
 
     sink: int
     number: int
     wrote: bool
+    news: str = ""
+    again: float = math.inf
 
 
 @dataclasses.dataclass(frozen=True)

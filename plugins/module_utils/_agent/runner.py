@@ -55,9 +55,12 @@ from .messages import (
     Tick,
 )
 from .publish import METRICS_EVERY, Publisher, started_at
-from .sinks import TokenFile
+from .sinks import TokenFile, file_of
 from .store import KeptToken, Store
 from .systemd import Notifier
+
+if t.TYPE_CHECKING:
+    from .wrapping import WrappedFile  # loaded for the sinks that are wrapped
 
 _FRONT_END = "agent"
 _HANGING = 60.0  # seconds that a request may take beyond twice its time-out before the watchdog is left unfed
@@ -137,6 +140,7 @@ class _Agent:
         self.reload_error = ""
         self.program = os.path.realpath(sys.argv[0])  # before an upgrade changes where it leads
         self.code: int | None = None
+        self.files: list[TokenFile | WrappedFile] = []
         self._use(config, Vault(config.connection, _FRONT_END))
         self.state = lifecycle.initial(self._policy(), secrets.randbits(48))
 
@@ -144,8 +148,13 @@ class _Agent:
         self.config = config
         self.vault = vault
         self.binding = store.binding(config.connection, config.login, self.around.environ)
-        self.files = [TokenFile(sink) for sink in config.sinks]
+        self.files = self._files(config)
         self.log = Log.from_config(config, self.around.environ)
+
+    def _files(self, config: AgentConfig) -> list[TokenFile | WrappedFile]:
+        """The sinks of ``config``. A wrapped one goes on with what it holds."""
+        wrapped = {file.sink: file.wrapping for file in self.files if not isinstance(file, TokenFile)}
+        return [file_of(sink, wrapped.get(sink), doubt=True) for sink in config.sinks]
 
     def _policy(self) -> Policy:
         config = self.config
@@ -188,6 +197,7 @@ class _Agent:
         elif isinstance(item, _FromSink):
             if item.config is self.config:
                 self._handle(item.event)
+                self._keep_wrapped(item.event)
         elif isinstance(item, _FromVault):
             self.overdue = math.inf
             self._handle(self._accept(item))
@@ -289,6 +299,11 @@ class _Agent:
         )
         self.last_number = lease.number
         self.held = Held(lease.number, kept.client_token, token, self.vault)
+        for number, sink in enumerate(self.config.sinks):
+            if sink.wrap_ttl and sink.path in kept.wrapped:
+                from . import wrapping
+
+                self.files[number] = file_of(sink, wrapping.kept(kept.wrapped[sink.path], lease.number))
         return lease
 
     # --- reload
@@ -355,14 +370,11 @@ class _Agent:
         )
 
     def _put(self, action: Put) -> None:
-        config, file, text = self.config, self.files[action.sink], t.cast(Held, self.held).text
+        config, file, held = self.config, self.files[action.sink], t.cast(Held, self.held)
 
         def look() -> _FromSink:
             try:
-                wrote = not file.holds(text)
-                if wrote:
-                    file.put(text)
-                return _FromSink(config, SinkHolds(action.sink, action.number, wrote))
+                return _FromSink(config, SinkHolds(action.sink, action.number, *file.see(held)))
             except LoginError as e:
                 return _FromSink(config, SinkFailed(action.sink, str(e)))
 
@@ -382,8 +394,19 @@ class _Agent:
     def _keep(self, action: Keep) -> None:
         held = self.held
         if held and self._is_held(action.lease.number):
-            kept = KeptToken(held.token.client_token, held.token.accessor, action.lease)
+            kept = KeptToken(held.token.client_token, held.token.accessor, action.lease, self._wrapped(held.number))
             self.around.store.put_token(self.binding, kept)
+
+    def _wrapped(self, number: int) -> dict[str, t.Any]:
+        """What wrapped sinks hold of token ``number``, by their paths."""
+        found = {file.sink.path: file.wrapping for file in self.files if not isinstance(file, TokenFile)}
+        return {path: dataclasses.asdict(one) for path, one in found.items() if one and one.number == number}
+
+    def _keep_wrapped(self, event: SinkHolds | SinkFailed) -> None:
+        """Put what a sink newly holds where it outlives this process."""
+        lease, file = self.state.lease, self.files[event.sink]
+        if lease and isinstance(event, SinkHolds) and (event.wrote or event.news) and not isinstance(file, TokenFile):
+            self._keep(Keep(lease))
 
     def _forget(self, action: Forget) -> None:
         self.around.store.forget_token()

@@ -7,12 +7,19 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import time
+import typing as t
 
 from .._auth import sink as files
 from .._auth.errors import SinkError
 from .._auth.sink import Sink
+
+if t.TYPE_CHECKING:
+    from .jobs import Held
+    from .sink_options import AgentSink
+    from .wrapping import WrappedFile, Wrapping
 
 _SETTLED = 1.0  # seconds; far longer than a tick of the clock that files are stamped with
 _HINTS = {
@@ -25,6 +32,16 @@ _HINTS = {
 }
 
 
+class Seen(t.NamedTuple):
+    """What a look at a sink brought. wrote: it had to be written. news: what else a person is to be told. again: when
+    somebody must look again at the latest, in seconds.
+    """
+
+    wrote: bool
+    news: str = ""
+    again: float = math.inf
+
+
 class TokenFile:
     """One sink. It remembers how its file looked when it was last found right, so that a look is one system call."""
 
@@ -33,6 +50,13 @@ class TokenFile:
         self._text: str | None = None
         self._stamp: tuple[int, ...] = ()
         self._owner: tuple[int, int] | None = None
+
+    def see(self, held: Held) -> Seen:
+        """See that the sink holds the token. Raises LoginError."""
+        wrote = not self.holds(held.text)
+        if wrote:
+            self.put(held.text)
+        return Seen(wrote)
 
     def put(self, text: str) -> None:
         """Write exactly ``text``, in one step. Raises SinkError, which says what to do; the old file is whole then."""
@@ -99,6 +123,20 @@ class TokenFile:
         except SinkError as e:
             _explain(e)
             raise
+
+
+def file_of(sink: AgentSink, wrapping: Wrapping | None = None, *, doubt: bool = False) -> TokenFile | WrappedFile:
+    """Return what looks after ``sink``. wrapping, doubt: as ``WrappedFile``. What few sinks need is loaded for them."""
+    file = TokenFile(sink)
+    if sink.encryption:
+        from .encrypted import EncryptedFile
+
+        file = EncryptedFile(sink, sink.encryption)
+    if not sink.wrap_ttl:
+        return file
+    from .wrapping import WrappedFile
+
+    return WrappedFile(file, sink, wrapping, doubt)
 
 
 def _explain(error: SinkError) -> None:

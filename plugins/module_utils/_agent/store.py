@@ -59,11 +59,15 @@ _IDENTITY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN")
 
 @dataclasses.dataclass(frozen=True)
 class KeptToken:
-    """A token with what is needed to go on with it. ``lease.number`` is not kept: it is 1 in what is read."""
+    """A token with what is needed to go on with it. ``lease.number`` is not kept: it is 1 in what is read.
+
+    wrapped: what wrapped sinks hold of it, by their paths: the fields of ``wrapping.Wrapping``.
+    """
 
     client_token: str = dataclasses.field(repr=False)
     accessor: str
     lease: Lease
+    wrapped: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,6 +214,7 @@ class Store:
             "num_uses": lease.num_uses,
             "asks": lease.asks,
             "granted": lease.granted,
+            "wrapped": dict(kept.wrapped),
         }
         with self._turn:
             old = self._token
@@ -351,6 +356,7 @@ def _judge_token(fields: t.Mapping[str, t.Any]) -> None:
         and _is_number(fields.get("num_uses"), int)
         and isinstance(fields.get("renewable"), bool)
         and isinstance(fields.get("asks", ""), (bool, type(None)))
+        and isinstance(fields.get("wrapped", {}), dict)  # earlier versions had no wrapped sinks
         and re.fullmatch(r"[!-~]+", fields["token"])  # it ends up in headers and files
     )
     if not fine:
@@ -375,7 +381,7 @@ def _kept(fields: t.Mapping[str, t.Any]) -> KeptToken:
         asks=fields["asks"],
         granted=fields["granted"],
     )
-    return KeptToken(fields["token"], fields["accessor"], lease)
+    return KeptToken(fields["token"], fields["accessor"], lease, fields.get("wrapped", {}))
 
 
 def _sealed(content: bytes) -> int:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Vault through hvac: login, lookup-self, renew-self, revoke-self, unwrap; every failure is a VaultError."""
+"""Vault through hvac: login, lookup-self, renew-self, revoke-self, wrap, unwrap; every failure is a VaultError."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ from .transport import Transport
 _SETTLING = 1.0  # seconds until a token that a standby does not know yet may have reached it
 # Vault says these for a token that is revoked, expired or unknown; a mere "permission denied" can also be a policy.
 _SAYS_GONE = r"invalid token|bad token"
+_NO_WRAPPING = (400, 403, 404)  # what servers answer to a wrapping token that was used, has ended or never was one
+_WAS_USED = (
+    "it was used, or has ended: if it is not your own doing, somebody may have intercepted it; then revoke what it"
+    " wrapped, and have it made anew"
+)
 
 T = t.TypeVar("T")
 
@@ -151,31 +156,65 @@ class Vault:
 
         return self._run(attempt)
 
+    def wrap(self, token: str, ttl: int) -> dict[str, t.Any]:
+        """Have ``token`` wrapped for ``ttl`` seconds, as it may itself, and return the answer's ``wrap_info``.
+
+        The answer inside is ``{"token": ...}`` in ``data``. Raises VaultError.
+        """
+        answer = self._run(
+            lambda _fresh: self._call(
+                "wrapping the token failed",
+                lambda client: client.adapter.put("/v1/sys/wrapping/wrap", json={"token": token}, wrap_ttl=f"{ttl}s"),
+                token=token,
+            )
+        )
+        wrapped_of_login(answer)
+        info: dict[str, t.Any] = answer["wrap_info"]
+        return info
+
     def unwrap(self, wrapping_token: str, creation_path: str) -> dict[str, t.Any]:
         """Return the answer inside ``wrapping_token``, after checking that it was made at ``creation_path``.
 
         Raises VaultError; one whose path differs may have been planted by somebody who took the real one (Vault docs,
         "Response wrapping", validation).
         """
-        found = self._lookup_wrapping(wrapping_token)
+        self.check_wrapping(wrapping_token, creation_path)
+        return self._use_up(wrapping_token)
+
+    def check_wrapping(self, wrapping_token: str, creation_path: str) -> None:
+        """See that ``wrapping_token`` could be unwrapped, and was made at ``creation_path``. Raises VaultError."""
+        try:
+            found = self._lookup_wrapping(wrapping_token)
+        except VaultError as e:
+            if e.status in _NO_WRAPPING:
+                e.hint = _WAS_USED
+            raise
         made = found.get("data", {}).get("creation_path") if isinstance(found.get("data"), dict) else None
         if made != creation_path:
             raise VaultError(
                 f"the wrapping token was made at {redact(str(made))}, not at {creation_path}",
                 hint="somebody may have swapped it: treat what it wrapped as stolen",
             )
-        # Not tried again: the first call uses the wrapping token up, even if its answer gets lost.
-        self._begin()
-        return self._call(
-            "unwrapping failed", lambda client: client.adapter.post("/v1/sys/wrapping/unwrap"), token=wrapping_token
-        )
+
+    def discard(self, wrapping_token: str) -> bool:
+        """Use ``wrapping_token`` up, so that nobody else can; False if it was used before, or has ended.
+
+        Raises VaultError if nobody can tell.
+        """
+        try:
+            self._use_up(wrapping_token)
+        except VaultError as e:
+            if e.status not in _NO_WRAPPING:
+                raise
+            return False
+        return True
 
     def still_wraps(self, wrapping_token: str) -> bool:
         """Tell whether ``wrapping_token`` has neither been used nor ended. Raises VaultError if nobody can tell."""
         try:
             self._lookup_wrapping(wrapping_token)
         except VaultError as e:
-            if e.status not in (400, 403, 404):
+            if e.status not in _NO_WRAPPING:
                 raise
             return False
         return True
@@ -204,6 +243,18 @@ class Vault:
             redact(str(answer.get("version", "")))[:40],
             refusal.clock_ahead(response),
         )
+
+    def _use_up(self, wrapping_token: str) -> dict[str, t.Any]:
+        # Not tried again: the first call uses the wrapping token up, even if its answer gets lost.
+        self._begin()
+        try:
+            return self._call(
+                "unwrapping failed", lambda client: client.adapter.post("/v1/sys/wrapping/unwrap"), token=wrapping_token
+            )
+        except VaultError as e:
+            if e.status in _NO_WRAPPING:
+                e.hint = _WAS_USED
+            raise
 
     def _lookup_wrapping(self, wrapping_token: str) -> dict[str, t.Any]:
         return self._run(

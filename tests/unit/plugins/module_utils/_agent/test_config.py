@@ -14,8 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.config import AgentConfig, ConfigErrors, load
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.sink import Sink
+from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.config import (
+    AgentConfig,
+    ConfigErrors,
+    foretell,
+    load,
+)
+from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.sink_options import AgentSink, Encryption
 from ansible_collections.vaultfleet.aws.tests.unit.support import certificates
 
 AWS = {"type": "iam", "role": "web"}
@@ -60,7 +65,7 @@ def test_the_least_configuration_has_vault_agents_defaults(place: Path) -> None:
     assert (config.login.region, config.login.sts_endpoint, config.login.wrap_ttl) == (None, "auto", 0)
     assert (config.connection.url, config.connection.retries) == ("https://127.0.0.1:8200", 0)
     assert (config.connection.timeout, config.connection.validate_certs) == (30, True)
-    assert config.sinks == (Sink(str(place / "token"), 0o600),)
+    assert config.sinks == (AgentSink(str(place / "token"), 0o600),)
     assert (config.min_backoff, config.max_backoff) == (1, 300)
     assert (config.lookup_interval, config.credential_poll_interval) == (300, 60)
     assert not any((config.exit_on_err, config.exit_after_auth, config.revoke_on_exit))
@@ -136,7 +141,7 @@ def test_every_key_arrives(place: Path) -> None:
     assert login.session_token == "session-token-canary"
     assert login.assume_role_arn == "arn:aws:iam::123456789012:role/vault-client"
     assert (login.assume_role_external_id, login.assume_role_session_name) == ("external-id", "session")
-    assert config.sinks == (Sink(str(place / "token"), 0o640, os.getuid(), os.getgid()),)
+    assert config.sinks == (AgentSink(str(place / "token"), 0o640, os.getuid(), os.getgid()),)
     assert config.notices == ()
 
 
@@ -184,7 +189,7 @@ def test_all_shapes_mean_the_same(place: Path, name: str, method: str, sinks: st
     for auto_auth in (block := {"method": methods[method], name: shapes[sinks]}, [block]):
         found = loaded(place, {"auto_auth": auto_auth})
         assert (found.login.role, found.min_backoff) == ("web", 3)
-        assert found.sinks == (Sink(str(place / "token"), 0o640),)
+        assert found.sinks == (AgentSink(str(place / "token"), 0o640),)
 
 
 @pytest.mark.parametrize("shape", ["plain", "documented", "labels", "one label"])
@@ -197,7 +202,7 @@ def test_several_sinks(place: Path, shape: str) -> None:
         "one label": {"file": [{"config": first["config"]}, {"config": second["config"]}]},
     }
     config = loaded(place, {"auto_auth": {"method": METHOD, "sinks": shapes[shape]}})
-    assert config.sinks == (Sink(str(place / "one")), Sink(str(place / "two"), 0o640))
+    assert config.sinks == (AgentSink(str(place / "one")), AgentSink(str(place / "two"), 0o640))
 
 
 @pytest.mark.parametrize(("region", "meant"), [("", "auto"), ("auto", "auto"), ("eu-central-1", "eu-central-1")])
@@ -379,3 +384,40 @@ def test_an_agent_that_runs_needs_one_place(place: Path) -> None:
             assert len(load([str(file)], {}, some=True).sinks) == 2
     with pytest.raises(ConfigErrors, match="lost"):
         load([str(file)], {}, some=True)
+
+
+def test_wrapped_and_encrypted_sinks(place: Path) -> None:
+    """All keys, in Vault Agent's words; the environment's aad counts, and a key that comes later is waited for."""
+    dh = {"dh_type": "curve25519", "dh_path": str(place / "dh.json")}
+    values = with_method(place)
+    values["auto_auth"]["sink"] = [
+        {**sink(place, "none"), "wrap_ttl": 0, "dh_type": "", "dh_path": "", "derive_key": False, "aad": ""},
+        {**sink(place, "wrapped"), "wrap_ttl": "5m"},
+        {**sink(place, "both"), **dh, "wrap_ttl": 60, "derive_key": True, "aad": "config-canary", "aad_env_var": "AAD"},
+        {**sink(place, "plain"), **dh, "aad": "\u00e9"},
+    ]
+    config = loaded(place, values, {"AAD": "of the environment"})
+    assert [(one.wrap_ttl, one.encryption) for one in config.sinks] == [
+        (0, None),
+        (300, None),
+        (60, Encryption(str(place / "dh.json"), True, b"of the environment")),
+        (0, Encryption(str(place / "dh.json"), False, "\u00e9".encode())),
+    ]
+    late = [
+        notice for notice in config.notices if "is not written before the reader put its public key there" in notice
+    ]
+    assert len(late) == 2
+    assert any("sink[2].aad_env_var" in notice and "sink[2].aad is not" in notice for notice in config.notices)
+    assert "canary" not in repr(config)
+
+
+def test_what_is_judged_from_afar_looks_at_no_key_and_no_environment(place: Path) -> None:
+    values = with_method(place)
+    values["auto_auth"]["sink"] = {
+        **sink(place),
+        "dh_type": "curve25519",
+        "dh_path": "/etc/hostname",
+        "aad_env_var": "NOT_SET",
+    }
+    (found,) = foretell(json.dumps(values)).sinks
+    assert found.encryption == Encryption("/etc/hostname")

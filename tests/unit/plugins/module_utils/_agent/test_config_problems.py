@@ -20,7 +20,9 @@ AWS = {"type": "iam", "role": "web"}
 METHOD: dict[str, t.Any] = {"type": "aws", "config": AWS}
 IN_METHOD = "auto_auth.method"
 IN_AWS = "auto_auth.method.config"
+IN_SINK = "auto_auth.sink"
 IN_FILE = "auto_auth.sink.config"
+DH = {"dh_type": "curve25519", "dh_path": "/not/there/yet.json"}
 
 
 @pytest.fixture
@@ -227,11 +229,25 @@ WRONG: list[tuple[dict[str, t.Any], str, str]] = [
     (auto_auth(sink=[sink(), sink(path="PLACE/./token")]), "auto_auth.sink[1].config.path", "own file"),
     (auto_auth(sink=sink(), metrics_file="PLACE/token"), f"{IN_FILE}.path", "own file"),
     (auto_auth(sink={**sink(), "path": "PLACE/token"}), "auto_auth.sink.path", "belongs in auto_auth.sink.config"),
-    *(
-        (auto_auth(sink={**sink(), name: "x"}), f"auto_auth.sink.{name}", "not served by this version")
-        for name in ("wrap_ttl", "dh_type", "dh_path", "derive_key", "aad", "aad_env_var")
+    (auto_auth(sink={**sink(), "wrap_ttl": "x"}), f"{IN_SINK}.wrap_ttl", "not a duration"),
+    (auto_auth(sink={**sink(), "wrap_ttl": 4}), f"{IN_SINK}.wrap_ttl", "outside 5 seconds"),
+    (
+        auto_auth(method={**METHOD, "wrap_ttl": "5m"}, sink={**sink(), "wrap_ttl": "5m"}),
+        f"{IN_SINK}.wrap_ttl",
+        "in the method and in the sink",
     ),
-    (auto_auth(sinks=[{"sink": {**sink(), "wrap_ttl": "5m"}}], sink=[]), "auto_auth.sinks.sink.wrap_ttl", "method"),
+    (auto_auth(sink={**sink(), "dh_type": "curve25519"}), f"{IN_SINK}.dh_path", "is missing"),
+    (auto_auth(sink={**sink(), "dh_path": "/dh.json"}), f"{IN_SINK}.dh_type", "is missing"),
+    (auto_auth(sink={**sink(), **DH, "dh_type": "p256"}), f"{IN_SINK}.dh_type", "use curve25519"),
+    (auto_auth(sink={**sink(), **DH, "dh_path": "dh.json"}), f"{IN_SINK}.dh_path", "absolute"),
+    (auto_auth(sink={**sink(), **DH, "dh_path": "/etc/hostname"}), f"{IN_SINK}.dh_path", "is not JSON"),
+    (auto_auth(sink={**sink(), **DH, "dh_path": "/etc"}), f"{IN_SINK}.dh_path", "Is a directory"),
+    (auto_auth(sink={**sink(), "derive_key": True}), f"{IN_SINK}.derive_key", "is for an encrypted sink"),
+    (auto_auth(sink={**sink(), **DH, "derive_key": "true"}), f"{IN_SINK}.derive_key", "without quotes"),
+    (auto_auth(sink={**sink(), "aad": "x"}), f"{IN_SINK}.aad", "is for an encrypted sink"),
+    (auto_auth(sink={**sink(), "aad_env_var": "X"}), f"{IN_SINK}.aad_env_var", "is for an encrypted sink"),
+    (auto_auth(sink={**sink(), **DH, "aad_env_var": "NOT_SET"}), f"{IN_SINK}.aad_env_var", "is not set"),
+    (auto_auth(sinks=[{"sink": {**sink(), "wrap_ttl": "x"}}], sink=[]), "auto_auth.sinks.sink.wrap_ttl", "duration"),
 ]
 
 
@@ -252,6 +268,30 @@ DOUBLE = {"auto_auth.sinks", "auto_auth.sinks.sink.wrap_ttl"}
 def test_nothing_that_is_right_is_blamed(file: Path, values: dict[str, t.Any], key: str, word: str) -> None:
     if key not in DOUBLE:
         assert [problem.key for problem in problems(file, values)] == [key], word
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("", "is not JSON"),
+        ("[]", "is not a JSON object"),
+        ("{}", "has no curve25519_public_key"),
+        ('{"curve25519_public_key": 1}', "has no curve25519_public_key"),
+        ('{"curve25519_public_key": "a-b_"}', "has a curve25519_public_key that is not base64"),
+        (
+            '{"curve25519_public_key": "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMQ=="}',
+            "has a curve25519_public_key of 31 bytes instead of 32",
+        ),
+        ("x" * 65537, "is over 65536 bytes"),
+    ],
+)
+def test_a_bad_key_of_a_reader_is_told_before_anything_starts(file: Path, text: str, word: str) -> None:
+    dh = file.parent / "dh.json"
+    dh.write_text(text)
+    (found,) = problems(file, auto_auth(sink={**sink(), **DH, "dh_path": str(dh)}))
+    assert found.key == "auto_auth.sink.dh_path"
+    assert f"{dh} {word}" in found.text
+    assert "keygen" in found.hint
 
 
 def test_all_mistakes_are_found_at_once(file: Path) -> None:

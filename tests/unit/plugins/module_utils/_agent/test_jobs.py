@@ -105,7 +105,9 @@ def test_wrapped_login(monkeypatch: pytest.MonkeyPatch) -> None:
     lease = outcome.event.lease
     assert (lease.wrapped, lease.ttl, lease.renewable) == (True, 300, False)
     names = ["token", "accessor", "ttl", "creation_time", "creation_path", "wrapped_accessor"]
-    assert outcome.held.text == json.dumps({name: WRAPPED["wrap_info"][name] for name in names}) + "\n"
+    assert outcome.held.text == (
+        json.dumps({name: WRAPPED["wrap_info"][name] for name in names}, separators=(",", ":")) + "\n"
+    )
 
 
 def failure_of(outcome: Outcome) -> Failure:

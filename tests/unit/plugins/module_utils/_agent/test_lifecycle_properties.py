@@ -403,6 +403,7 @@ def test_no_message_and_no_state_has_room_for_a_secret() -> None:
     assert texts == {
         "Failure.text",
         "SinkFailed.text",
+        "SinkHolds.news",
         "Say.level",
         "Say.text",
         "Say.fields",

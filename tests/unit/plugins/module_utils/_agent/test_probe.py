@@ -22,10 +22,10 @@ import pytest
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent import probe, reach
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.config import AgentConfig
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.findings import Finding, attempt
+from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.sink_options import AgentSink
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import imds, lib_hvac
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, Retry
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.sink import Sink
 from ansible_collections.vaultfleet.aws.tests.unit.support import certificates, sts
 from ansible_collections.vaultfleet.aws.tests.unit.support.vaults import connection
 from ansible_collections.vaultfleet.aws.tests.unit.support.web import Answers, Reply, Seen, Web, closed_port, hang
@@ -52,7 +52,7 @@ def look(
     url: str,
     login: LoginConfig | None = None,
     *,
-    sinks: tuple[Sink, ...] = (),
+    sinks: tuple[AgentSink, ...] = (),
     pid_file: str | None = None,
     **vault: t.Any,
 ) -> list[Finding]:
@@ -479,7 +479,7 @@ def test_no_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- the files
 
 
-def files(*sinks: Sink, **options: t.Any) -> list[Finding]:
+def files(*sinks: AgentSink, **options: t.Any) -> list[Finding]:
     """The findings about files."""
     about = ("sink", "pid_file", "metrics_file")
     found = look(f"http://127.0.0.1:{closed_port()}", sinks=sinks, **options)
@@ -496,7 +496,7 @@ def test_sink(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file_system(monkeypatch, "tmpfs")
     path = tmp_path / "token"
     path.write_text("old", encoding="utf-8")
-    (finding,) = files(Sink(str(path), 0o640))
+    (finding,) = files(AgentSink(str(path), 0o640))
     assert re.fullmatch(rf"ok      sink: {path} can be written by user \S+, with mode 0640", str(finding))
     assert path.read_text(encoding="utf-8") == "old"
     assert not list(tmp_path.glob(".*"))
@@ -505,7 +505,7 @@ def test_sink(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_sink_on_a_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A note; a pid file may be there."""
     file_system(monkeypatch, "ext4")
-    good, note, pid = files(Sink(str(tmp_path / "token")), pid_file=str(tmp_path / "pid"))
+    good, note, pid = files(AgentSink(str(tmp_path / "token")), pid_file=str(tmp_path / "pid"))
     assert (good.state, note.state) == ("ok", "note")
     assert "is on a disk (ext4)" in note.text
     assert (pid.about, pid.state) == ("pid_file", "ok")
@@ -523,7 +523,12 @@ def test_sinks_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path:
     gone, real, link = tmp_path / "gone", tmp_path / "real", tmp_path / "link"
     real.mkdir()
     link.symlink_to(real)
-    found = files(Sink("/sys/token"), Sink(str(gone / "token")), Sink(str(link / "token")), Sink(str(real / "token")))
+    found = files(
+        AgentSink("/sys/token"),
+        AgentSink(str(gone / "token")),
+        AgentSink(str(link / "token")),
+        AgentSink(str(real / "token")),
+    )
     assert [finding.state for finding in found] == ["wrong"] * 3 + ["ok"]
     assert "cannot write /sys/token: Permission denied -- let the agent's user write" in found[0].text
     assert "create it first" in found[1].text
@@ -542,7 +547,7 @@ def test_full_file_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, block
         return os.statvfs_result(values)
 
     monkeypatch.setattr(os, "statvfs", full)
-    (finding,) = files(Sink(str(tmp_path / "token")))
+    (finding,) = files(AgentSink(str(tmp_path / "token")))
     assert finding.state == state
     assert state == "ok" or finding.text.endswith("is full -- make room, or give its tmpfs a larger size")
 
@@ -581,7 +586,7 @@ def test_a_bug_hides_no_other_finding(monkeypatch: pytest.MonkeyPatch, tmp_path:
         raise KeyError("canary-secret")
 
     monkeypatch.setattr(probe, "find_credentials", stumble)
-    found = look(f"http://127.0.0.1:{closed_port()}", sinks=(Sink(str(tmp_path / "token")),))
+    found = look(f"http://127.0.0.1:{closed_port()}", sinks=(AgentSink(str(tmp_path / "token")),))
     assert one(found, "credentials").text.startswith("this is a bug of the agent: KeyError at ")
     assert one(found, "sink").fine
 

@@ -30,12 +30,12 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.messages imp
     Started,
     Stop,
 )
+from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.sink_options import AgentSink
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.store import Store
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.systemd import Notifier
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig, VaultConnection
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, LoginError, Retry
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.sink import Sink
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Standing, Token
 from ansible_collections.vaultfleet.aws.tests.unit.plugins.module_utils._agent.manager import Manager, managed
 
@@ -84,7 +84,7 @@ class Scene:
     def config(self, role: str = "web", **changes: t.Any) -> AgentConfig:
         """A configuration with one sink."""
         login = LoginConfig(type="iam", role=role)
-        sinks = (Sink(str(self.folder / "token")),)
+        sinks = (AgentSink(str(self.folder / "token")),)
         return dataclasses.replace(AgentConfig(login, VaultConnection("http://127.0.0.1:9"), sinks), **changes)
 
     def held(self, number: int, name: str = CANARY) -> Held:

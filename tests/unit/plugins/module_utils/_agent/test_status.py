@@ -28,17 +28,17 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.messages imp
     SinkFailed,
     SinkHolds,
 )
+from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.sink_options import AgentSink
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.status import Counters, Snapshot
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig, VaultConnection
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import Retry
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.sink import Sink
 from ansible_collections.vaultfleet.aws.tests.unit.plugins.module_utils._agent.play import WRONG_ROLE, Play
 
 WALL = 1_795_000_000.0  # 2026-11-18 11:06:40 UTC, when the lifecycle's clock says 1000
 CONFIG = AgentConfig(
     LoginConfig(type="iam", role="web", secret_key="canary-key", access_key="AKIACANARY"),
     VaultConnection("https://vault.example.org:8200"),
-    (Sink("/run/one/token"), Sink("/run/two/token")),
+    (AgentSink("/run/one/token"), AgentSink("/run/two/token")),
 )
 LEASE = Lease(1, 1000.0, 3600, True, asks=True)
 
