@@ -31,8 +31,9 @@ class EncryptedFile(TokenFile):
         """Write ``text`` encrypted, as ``TokenFile.put``. Raises LoginError, too, if the reader's key is of no use."""
         how = self._encryption
         try:
-            self._reader = self._reader or peer_keys.read_public(how.peer_file)
-            self._last = (text, sealing.seal(text, self._reader, self._own, how.derive_key, how.aad))
+            reader = self._reader or peer_keys.read_public(how.peer_file)
+            self._last = (text, sealing.seal(text, reader, self._own, how.derive_key, how.aad))
+            self._reader = reader
         except LoginError as e:
             e.what = f"dh_path of {self.sink.path}: {e.what}"
             raise

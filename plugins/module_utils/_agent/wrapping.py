@@ -24,7 +24,7 @@ from .sinks import Seen, TokenFile
 
 FRONT_END = "agent"
 _ANEW_AT = 2 / 3  # of the lease
-_GRACE = 10.0  # seconds for a reader that read the file just before it was replaced
+_GRACE = 10.0  # seconds at most for a reader that read the file just before it was replaced
 _DENIED = "let a policy of the token's role allow update on sys/wrapping/wrap, or remove wrap_ttl"
 
 
@@ -106,7 +106,7 @@ class WrappedFile:
             raise
         old = self.wrapping
         if old and not old.used and self._vault:
-            self._replaced.append((since + _GRACE, old, self._vault))
+            self._replaced.append((since + min(_GRACE, old.ttl / 10), old, self._vault))
         self._vault = vault
         self.wrapping = Wrapping(held.number, info["token"], wrapped_text(info), since, info["ttl"], self.sink.wrap_ttl)
         self._file.put(self.wrapping.text)
@@ -137,7 +137,7 @@ def kept(fields: t.Any, number: int) -> Wrapping | None:
     """Return the Wrapping whose ``fields`` were kept; None if they are garbled. number: the one its token has now."""
     try:
         wrapping = Wrapping(**{**fields, "number": number})
-    except TypeError:
+    except (TypeError, ValueError):
         return None
     texts = (wrapping.token, wrapping.text)
     numbers = (wrapping.since, wrapping.ttl, wrapping.wished)

@@ -14,7 +14,6 @@ import hashlib
 import hmac
 import json
 import os
-import typing as t
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -64,7 +63,8 @@ def read(text: str, private: bytes, derive: bool, aad: bytes) -> bytes:
     key = key_of(private, theirs, derive)
     gcm = Cipher(algorithms.AES(key), modes.GCM(nonce, payload[-16:])).decryptor()
     gcm.authenticate_additional_data(aad)
-    return t.cast(bytes, gcm.update(payload[:-16]) + gcm.finalize())
+    plain: bytes = gcm.update(payload[:-16]) + gcm.finalize()
+    return plain
 
 
 def write(plain: bytes, reader: bytes, derive: bool, aad: bytes) -> str:

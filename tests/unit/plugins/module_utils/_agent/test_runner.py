@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.vaultfleet.aws.plugins.module_utils._agent import aws, jobs, lifecycle, runner
+from ansible_collections.vaultfleet.aws.plugins.module_utils._agent import aws, jobs, lifecycle, runner, wrapping
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.config import AgentConfig
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.jobs import Held, Outcome
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.messages import (
@@ -64,7 +64,14 @@ class Threads:
 class Scene:
     """An agent, its clock, and what its requests bring: ``answers`` by purpose, a failure where there is none."""
 
-    def __init__(self, folder: Path, manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        manager: Manager,
+        monkeypatch: pytest.MonkeyPatch,
+        given: t.Mapping[str, t.Sequence[int]] | None = None,
+    ) -> None:
+        """given: what the manager hands back of the last process."""
         self.folder = folder
         self.manager = manager
         self.threads = Threads()
@@ -78,7 +85,7 @@ class Scene:
         for name, purpose in (("log_in", "LOGIN"), ("renew", "RENEW"), ("check", "CHECK"), ("revoke", "REVOKE")):
             monkeypatch.setattr(jobs, name, self._job(Purpose[purpose]))
         notifier = Notifier.from_environ(manager.environ)
-        around = runner.Surroundings(self._load, {}, notifier, Store(notifier), 30.0, str(folder))
+        around = runner.Surroundings(self._load, {}, notifier, Store.from_fds(notifier, given or {}), 30.0, str(folder))
         self.agent = runner._Agent(self.configs[0], around)
 
     def config(self, role: str = "web", **changes: t.Any) -> AgentConfig:
@@ -356,3 +363,50 @@ def test_stale_is_nothing_but_the_end_of_a_request(scene: Scene) -> None:
     before = scene.agent.state.timers
     scene.later(1, Stale(Purpose.CHECK))
     assert scene.agent.state.timers == before
+
+
+class WrappingVault:
+    """In place of the server that wraps; as nobody reads, nothing is ever used."""
+
+    wrapped: t.ClassVar[list[str]] = []
+
+    def __init__(self, connection: VaultConnection, _front_end: str) -> None:
+        self.connection = connection
+
+    def wrap(self, token: str, ttl: int) -> dict[str, t.Any]:
+        self.wrapped.append(token)
+        return {"token": f"hvs.wrapping-{len(self.wrapped)}", "ttl": ttl}
+
+    def still_wraps(self, _wrapping_token: str) -> bool:
+        return True
+
+
+def test_wrapped_sinks_go_on_after_reload_and_restart(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they hold is kept beside the token; only a sink with another TTL is wrapped anew."""
+    monkeypatch.setattr(wrapping, "Vault", WrappingVault)
+    monkeypatch.setattr(WrappingVault, "wrapped", [])
+    paths = [str(scene.folder / name) for name in ("one", "two", "plain")]
+    sinks = [AgentSink(path, wrap_ttl=300 if path != paths[2] else 0) for path in paths]
+    scene.logs_in()
+    scene.reload(scene.config(sinks=tuple(sinks)))
+    scene.starts()
+    assert WrappingVault.wrapped == [f"{CANARY}-1"] * 2
+    before = [Path(path).read_text(encoding="ascii") for path in paths]
+
+    scene.reload(scene.config(sinks=(sinks[0], dataclasses.replace(sinks[1], wrap_ttl=60), sinks[2])))
+    scene.settle()
+    assert len(WrappingVault.wrapped) == 3
+    assert Path(paths[0]).read_text(encoding="ascii") == before[0]
+    assert Path(paths[1]).read_text(encoding="ascii") != before[1]
+    assert CANARY not in Path(paths[1]).read_text(encoding="ascii")
+
+    after = Scene(scene.folder, scene.manager, monkeypatch, scene.manager.hand_back())
+    after.logs_in()
+    after.agent._use(scene.configs[-1], after.agent.vault)
+    after.agent.state = lifecycle.initial(after.agent._policy(), 1)
+    kept = after.agent._take_kept()
+    assert kept
+    after.agent._handle(Started(kept))
+    after.settle()
+    assert len(WrappingVault.wrapped) == 3
+    assert Purpose.LOGIN not in after.asked_for()

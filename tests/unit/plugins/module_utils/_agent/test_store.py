@@ -245,6 +245,9 @@ def test_everything_at_once_has_room(tmp_path: Path) -> None:
 def test_token_outlives_the_process(manager: Manager) -> None:
     """With its lease, on a clock that goes on."""
     before = kept(num_uses=3, asks=None, renewable=False, granted=90, ttl=80.5)
+    before = dataclasses.replace(
+        before, wrapped={"/run/x/token": {"token": "hvs.wrapping", "text": "{}\n", "ttl": 300}}
+    )
     assert start(manager).put_token("b", before)
     for _restart in range(2):
         store = start(manager)
@@ -424,6 +427,16 @@ GOOD = {
     "asks": None,
     "granted": 60,
 }
+
+
+@pytest.mark.parametrize("wrapped", ["absent", [], "x", None])
+def test_a_record_of_before_there_were_wrapped_sinks(wrapped: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Good without; garbled with something else than an object."""
+    monkeypatch.setattr(module, "_boot_id", lambda: "x")
+    fields = GOOD if wrapped == "absent" else {**GOOD, "wrapped": wrapped}
+    token = Store.from_fds(Notifier(None), {"vf-token-5": [sealed(json.dumps(fields).encode())]}).token("b")
+    assert (token is not None) == (wrapped == "absent")
+    assert token is None or token.wrapped == {}
 
 
 @pytest.mark.parametrize("field", [name for name in GOOD if name not in ("v", "seq")])

@@ -482,3 +482,48 @@ def test_unwrap_is_not_tried_again() -> None:
     with Web(answer) as web, plain_vault_at(web.url) as vault, pytest.raises(VaultError):
         vault.unwrap("hvs.wrapping", "p")
     assert len(web.seen) == 2
+
+
+WRAP_INFO = {"token": "hvs.wrapping", "accessor": "a", "ttl": 300, "creation_path": "sys/wrapping/wrap"}
+
+
+def test_wrap() -> None:
+    """By the token's own authority; what is inside is what Vault Agent puts there."""
+    with Web(Reply(body={"wrap_info": WRAP_INFO})) as web, plain_vault_at(web.url) as vault:
+        assert vault.wrap(TOKEN, 300) == WRAP_INFO
+    (seen,) = web.seen
+    assert (seen.method, seen.path, seen.json) == ("PUT", "/v1/sys/wrapping/wrap", {"token": TOKEN})
+    assert (seen.headers["x-vault-token"], seen.headers["x-vault-wrap-ttl"]) == (TOKEN, "300s")
+
+
+@pytest.mark.parametrize("answer", [{}, {"wrap_info": None}, {"wrap_info": {"token": TOKEN, "ttl": "x"}}])
+def test_a_garbled_wrapping_is_refused(answer: object) -> None:
+    with Web(Reply(body=answer)) as web, plain_vault_at(web.url) as vault, pytest.raises(VaultError) as caught:
+        vault.wrap(TOKEN, 300)
+    assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize(("reply", "was_unused"), [(Reply(body={"data": {}}), True), (Reply(400), False)])
+def test_discard(reply: Reply, was_unused: bool) -> None:
+    """One request, which uses it up."""
+    with Web(reply) as web, plain_vault_at(web.url) as vault:
+        assert vault.discard("hvs.wrapping") is was_unused
+    assert [(seen.path, seen.headers["x-vault-token"]) for seen in web.seen] == [
+        ("/v1/sys/wrapping/unwrap", "hvs.wrapping")
+    ]
+
+
+def test_discard_where_nobody_can_tell() -> None:
+    with Web(Reply(503)) as web, plain_vault_at(web.url) as vault, pytest.raises(VaultError):
+        vault.discard("hvs.wrapping")
+    assert len(web.seen) == 1
+
+
+def test_a_used_wrapping_token_may_have_been_intercepted() -> None:
+    """Which its reader is told, whether the lookup finds it or somebody is quicker than the unwrapping."""
+    used = Reply(400, {"errors": ["wrapping token is not valid or does not exist"]})
+    for answers in ([used], [Reply(body={"data": {"creation_path": "p"}}), used]):
+        with Web(answers) as web, plain_vault_at(web.url) as vault, pytest.raises(VaultError) as caught:
+            vault.unwrap("hvs.wrapping", "p")
+        assert "somebody may have intercepted it" in str(caught.value)
+        assert len(web.seen) == len(answers)
