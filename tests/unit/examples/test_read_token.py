@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import threading
 import types
 import typing as t
@@ -18,11 +19,14 @@ import pytest
 
 from ansible_collections.vaultfleet.aws.tests.unit.support.web import Reply, Seen, Web
 
+PROJECT = Path(__file__).parents[3]
+GUIDE = PROJECT / "docs" / "docsite" / "rst" / "guide_reading_the_token.rst"
+EXAMPLES = ("read_token.py", "read_token_hvac.py")
+
 
 def example() -> types.ModuleType:
     """The example as a module."""
-    file = Path(__file__).parents[3] / "examples" / "read_token.py"
-    spec = importlib.util.spec_from_file_location("read_token", file)
+    spec = importlib.util.spec_from_file_location("read_token", PROJECT / "examples" / "read_token.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -140,3 +144,14 @@ def test_refused(file: Path, monkeypatch: pytest.MonkeyPatch, status: int, repla
         secret(monkeypatch, web, EXAMPLE.TokenFile(str(file)))
     caught.value.close()
     assert len(web.seen) == (2 if (status, replace) == (403, True) else 1)
+
+
+def test_the_guide_shows_the_examples() -> None:
+    """Its blocks of Python stand in the examples, line by line."""
+    text = GUIDE.read_text(encoding="utf-8")
+    blocks = re.findall(r"\.\. code-block:: python\n\n((?:(?: {4}.*)?\n)+)", text)
+    examples = [(PROJECT / "examples" / name).read_text(encoding="utf-8") for name in EXAMPLES]
+    assert len(blocks) == 3
+    for block in blocks:
+        shown = re.sub(r"(?m)^ {4}", "", block).rstrip("\n")
+        assert any(shown in example for example in examples), shown
