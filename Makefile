@@ -72,6 +72,10 @@ units: ## ansible-test units on the newest core
 integration: ## ansible-test integration on the newest core, against the real stack; also with Python 3.9
 	@$(TOOL)suite --only integration integration-3.9
 
+.PHONY: docs
+docs: ## Build the documentation site; its checks are a part of make test
+	@$(TOOL)site
+
 .PHONY: format
 format: ## Format and fix what ruff can
 	@$(RUN) ruff check --fix-only --quiet
