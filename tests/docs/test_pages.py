@@ -18,7 +18,20 @@ from tests.docs.blocks import GUIDES, NOT_RUN, PROJECT, Block, blocks
 from tests.docs.hint_table import alternatives, readable
 
 # What tests/docs/live runs, and what needs no server.
-RUN = {"agent", "iptables", "neighbours", "nft", "operator", "policy", "role", "server", "shell", "tasks", "variables"}
+RUN = {
+    "agent",
+    "assume",
+    "iptables",
+    "neighbours",
+    "nft",
+    "operator",
+    "policy",
+    "role",
+    "server",
+    "shell",
+    "tasks",
+    "variables",
+}
 WELL_FORMED = {"ini", "json", "yaml"}
 
 

@@ -21,6 +21,8 @@ NEEDED = {
     "systemd-nspawn": "systemd-container",
     "mmdebstrap": "mmdebstrap",
     "ip": "iproute2",
+    "iptables": "iptables",
+    "nft": "nftables",
     "nsenter": "util-linux",
     "setpriv": "util-linux",
     "ssh": "openssh-client",

@@ -28,6 +28,7 @@ from .venv import ensure_venv, venv_environment
 WORKERS = ["--numprocesses=auto", "--maxprocesses=4"]  # each costs 4 s of processor time before its first test
 # A third of the unit tests' time: they try thousands of cases, start pip, or wait.
 LONG = [f"--ignore-glob=*/test_{name}.py" for name in ("*fuzz", "*properties", "probe", "single_flight", "wheels")]
+PAGES = ["tests/docs/test_pages.py"]  # of the documentation what needs no server
 # A test that hangs shows where, and ends the run, long before CI's own limit.
 PATIENCE = ["--override-ini=faulthandler_timeout=600", "--override-ini=faulthandler_exit_on_timeout=true"]
 NOTHING = Counts()
@@ -85,14 +86,14 @@ def fast(run: Run) -> Outcome:
     """The inner loop: ruff, then mypy beside the unit tests, the longest left out."""
     with commands.beside(MYPY, ROOT, run.environment) as mypy:
         ruff = _checks(run, [["ruff", "check", "--quiet"]])
-        tests = _pytest(run.venv, f"unit-{run.core}", [*WORKERS, *LONG, "tests/unit"])
+        tests = _pytest(run.venv, f"unit-{run.core}", [*WORKERS, *LONG, "tests/unit", *PAGES])
         types = Counts(passed=1) if mypy() == 0 else Counts(failed=1)
     return Outcome(ruff.ok and tests.ok and types.failed == 0, ruff.counts + tests.counts + types)
 
 
 def unit(run: Run) -> Outcome:
     """Unit tests on the controller's Python."""
-    return _pytest(run.venv, f"unit-{run.core}", [*PATIENCE, *WORKERS, "tests/unit"])
+    return _pytest(run.venv, f"unit-{run.core}", [*PATIENCE, *WORKERS, "tests/unit", *PAGES])
 
 
 def old_python(run: Run) -> Outcome:
@@ -106,7 +107,12 @@ def old_python(run: Run) -> Outcome:
 
 def stack_test(run: Run) -> Outcome:
     """Tests against a stack of their own."""
-    return _beside_stack(run, f"stack-{run.core}", ["tests/stack", "tests/live"])
+    return _beside_stack(run, f"stack-{run.core}", ["tests/stack", "tests/live", "tests/docs/live"])
+
+
+def docs(run: Run) -> Outcome:
+    """The documentation site."""
+    return _checks(run, [[sys.executable, "-m", "tests.tools.site"]])
 
 
 def fleet(run: Run) -> Outcome:
@@ -164,6 +170,7 @@ PARTS = {
     "unit": Part("unit tests", unit),
     "unit-3.9": Part("unit tests of auth core, agent and login command on Python 3.9", old_python),
     "simulation": Part("a fleet of agents on simulated time", simulation),
+    "docs": Part("the documentation site, without a warning", docs),
     "stack-test": Part("tests against the real stack", stack_test),
     "fleet": Part("tests on booted systemd hosts", fleet),
     "gates": Part("documentation, ansible-lint, build and import by Galaxy", gates),
@@ -173,7 +180,7 @@ PARTS = {
     "integration-3.9": Part("ansible-test integration with Python 3.9 on the managed host", old_integration),
 }
 FAST = {"fast": Part("ruff, mypy, unit tests but the longest", fast)}
-ONCE = ("lint", "unit-3.9", "simulation", "fleet", "gates")  # not once more for each core
+ONCE = ("lint", "unit-3.9", "simulation", "docs", "fleet", "gates")  # not once more for each core
 
 
 def main() -> int:

@@ -10,14 +10,15 @@ import configparser
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
 
-from tests.docs.blocks import GUIDES, PROJECT, blocks
-from tests.docs.live.world import NAMESPACE, World
+from tests.docs.blocks import PROJECT, of_kind
+from tests.docs.live.world import NAMESPACE, UTILS, World
 from tests.live import core
 from tests.live.core import Keys
 from tests.stack.handle import Stack
@@ -30,9 +31,10 @@ NONCE = secrets.token_hex(16)
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A namespace of the stack's Vault, set up by the blocks of the server guide; one ec2 login was made there."""
+    """A namespace of the stack's Vault, set up by the guides' own commands; one ec2 login was made there."""
     stack = Stack.load(DIRECTORY)
-    guide = blocks([GUIDES / "guide_server.rst"])
+    # The guide on the server comes first; others add roles to it.
+    guide = sorted(of_kind("server", "policy"), key=lambda block: block.file.stem != "guide_server")
     [policy] = [block.text for block in guide if block.kind == "policy"]
     instance = stack.instances[-1]
     made = World(stack, tmp_path_factory.mktemp("docs"), instance, new_user(stack, policy))
@@ -55,6 +57,10 @@ def prepare(world: World) -> None:
     shutil.copy(Path(world.stack.env["STACK_DIR"]) / "pki" / "identity.pem", world.folder / "eu-central-1.pem")
     for name in ("app", "vault-agent"):
         (world.folder / "run" / name).mkdir(parents=True)
+    program = world.folder / "bin" / "vault-aws-login"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -m {UTILS}._cli.cli \"$@\"\n", encoding="utf-8")
+    program.chmod(0o755)
     host = "localhost ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'"
     (world.folder / "inventory").write_text(f"[web]\n{host} vault_nonce={NONCE}\n", encoding="utf-8")
 
@@ -71,8 +77,13 @@ def new_user(stack: Stack, policy: str) -> Keys:
     """Keys of a new user of the emulated AWS, who may do what ``policy`` says and nothing else."""
     operator = configparser.ConfigParser(interpolation=None)
     operator.read(stack.env["STACK_OPERATOR_CREDENTIALS_FILE"])
-    iam = boto3.Session(**operator["default"], region_name=stack.env["STACK_REGION"]).client(
-        "iam", endpoint_url=stack.env["STACK_AWS_ENDPOINT"]
+    keys = operator["default"]
+    iam = boto3.client(
+        "iam",
+        endpoint_url=stack.env["STACK_AWS_ENDPOINT"],
+        region_name=stack.env["STACK_REGION"],
+        aws_access_key_id=keys["aws_access_key_id"],
+        aws_secret_access_key=keys["aws_secret_access_key"],
     )
     name = f"docs-{secrets.token_hex(4)}"
     iam.create_user(UserName=name)

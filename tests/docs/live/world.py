@@ -15,6 +15,7 @@ import json
 import os
 import subprocess
 import sys
+import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,7 +29,7 @@ NAMESPACE = "docs"
 HEADER_VALUE = "vault.example.org"
 ADDRESS = "https://vault.example.org:8200"
 ROLE = PROJECT / "roles" / "vault_agent"
-AGENT = "ansible_collections.vaultfleet.aws.plugins.module_utils._agent"
+UTILS = "ansible_collections.vaultfleet.aws.plugins.module_utils"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +66,7 @@ class World:
         """The variables of a user on the instance. The stack's CA stands for the one in the system's store."""
         env = self.stack.env
         ca = env["VAULT_CACERT"]
-        programs = [str(Path(sys.executable).parent), str(Path(env["STACK_BAO"]).parent)]
+        programs = [str(self.folder / "bin"), str(Path(sys.executable).parent), str(Path(env["STACK_BAO"]).parent)]
         collections = str(PROJECT / ".dev" / "collections")
         return {
             "PATH": os.pathsep.join([*programs, os.environ["PATH"]]),
@@ -88,8 +89,8 @@ class World:
 
     def shell(self, block: Block, **environment: str) -> str:
         """Run a block of commands, up to the first that fails; what it printed."""
-        command = ["bash", "-euo", "pipefail", "-c", self.here(block.text)]
-        return self.run(command, block, self.environment(**environment))
+        script = f": {block.place}\n{self.here(block.text)}"
+        return self.run(["bash", "-euo", "pipefail", "-c", script], self.environment(**environment))
 
     def operate(self, block: Block) -> str:
         """The same as the server's operator, who has the root token."""
@@ -104,37 +105,47 @@ class World:
             text = self.here(block.text).replace("become: true", "become: false")
             content = yaml.safe_load(text)
             if "hosts" not in content[0]:
-                content = [{"name": block.place, "hosts": "localhost", "gather_facts": False, "tasks": content}]
+                content = [{"hosts": "localhost", "gather_facts": False, "tasks": content}]
+            for play in content:
+                play["name"] = block.place
             book.write_text(json.dumps(content), encoding="utf-8")
             books.append(str(book))
-        return self.run(["ansible-playbook", *books], blocks[0], self.environment(**environment))
+        return self.run(["ansible-playbook", *books], self.environment(**environment))
 
-    def judge(self, block: Block) -> str:
-        """Let the role judge the variables of a block that runs it, and Ansible the block's form."""
-        [play] = yaml.safe_load(block.text)
-        book = self.folder / "role.yml"
-        book.write_text(self.here(block.text), encoding="utf-8")
-        self.run(["ansible-playbook", "--syntax-check", str(book)], block, self.environment())
+    def judge(self, blocks: list[Block]) -> str:
+        """Let Ansible judge the form of blocks that run the role, and the role their variables."""
+        books, plays = [], []
         defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
-        variables = {**defaults, **play.get("vars", {})}
-        for role in play["roles"]:
-            variables.update(role.get("vars", {}))
-        given = {name: f"{{{{ {name} }}}}" for name in variables if name.startswith("vault_agent_")}
-        task = {"name": block.place, "vaultfleet.aws.vault_agent_plan": {"variables": given}}
-        judged = {"name": block.place, "hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": [task]}
-        book.write_text(json.dumps([judged]), encoding="utf-8")
-        return self.run(["ansible-playbook", str(book)], block, self.environment())
+        for number, block in enumerate(blocks):
+            book = self.folder / f"role-{number}.yml"
+            book.write_text(self.here(block.text), encoding="utf-8")
+            books.append(str(book))
+            [play] = yaml.safe_load(block.text)
+            for role in play["roles"]:
+                variables = {**defaults, **play.get("vars", {}), **role.get("vars", {})}
+                given = {name: f"{{{{ {name} }}}}" for name in variables if name.startswith("vault_agent_")}
+                task = {"name": block.place, "vaultfleet.aws.vault_agent_plan": {"variables": given}}
+                plays.append({"name": block.place, "vars": variables, "tasks": [task]})
+        self.run(["ansible-playbook", "--syntax-check", *books], self.environment())
+        return self._book(plays)
 
-    def evaluate(self, block: Block) -> str:
-        """Evaluate each of the variables that a block sets."""
-        variables = yaml.safe_load(self.here(block.text))
-        tasks = [
-            {"name": name, "ansible.builtin.assert": {"that": f"{name} is truthy", "quiet": True}} for name in variables
-        ]
-        book = self.folder / "variables.yml"
-        play = {"name": block.place, "hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": tasks}
-        book.write_text(json.dumps([play]), encoding="utf-8")
-        return self.run(["ansible-playbook", str(book)], block, self.environment())
+    def evaluate(self, blocks: list[Block], **environment: str) -> str:
+        """Evaluate each of the variables that blocks set."""
+        plays = []
+        for block in blocks:
+            variables = yaml.safe_load(self.here(block.text))
+            tasks = [
+                {"name": name, "ansible.builtin.assert": {"that": f"{name} is truthy", "quiet": True}}
+                for name in variables
+            ]
+            plays.append({"name": block.place, "vars": variables, "tasks": tasks})
+        return self._book(plays, **environment)
+
+    def _book(self, plays: list[dict[str, t.Any]], **environment: str) -> str:
+        book = self.folder / "book.yml"
+        whole = [{"hosts": "localhost", "gather_facts": False, **play} for play in plays]
+        book.write_text(json.dumps(whole), encoding="utf-8")
+        return self.run(["ansible-playbook", str(book)], self.environment(**environment))
 
     def agent(self, block: Block) -> str:
         """Run the agent with a block as its configuration, once; the token of its first sink."""
@@ -144,13 +155,13 @@ class World:
         sink.parent.mkdir(parents=True, exist_ok=True)
         file = self.folder / "agent.json"
         file.write_text(json.dumps(config), encoding="utf-8")
-        self.run([sys.executable, "-m", AGENT, "run", "--once", "--config", str(file)], block, self.environment())
+        self.run([sys.executable, "-m", f"{UTILS}._agent.cli", "run", "--once", "--config", str(file)], self.environment())
         return sink.read_text(encoding="ascii")
 
-    def run(self, command: list[str], block: Block, environment: Mapping[str, str]) -> str:
+    def run(self, command: list[str], environment: Mapping[str, str]) -> str:
         """Run a command in the folder; what it printed. It must work."""
         done = subprocess.run(
-            command, cwd=self.folder, env=dict(environment), capture_output=True, check=False, text=True, timeout=120
+            command, cwd=self.folder, env=dict(environment), capture_output=True, check=False, text=True, timeout=300
         )
-        assert done.returncode == 0, f"{block.place}:\n{block.text}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
