@@ -155,7 +155,9 @@ class World:
         sink.parent.mkdir(parents=True, exist_ok=True)
         file = self.folder / "agent.json"
         file.write_text(json.dumps(config), encoding="utf-8")
-        self.run([sys.executable, "-m", f"{UTILS}._agent.cli", "run", "--once", "--config", str(file)], self.environment())
+        self.run(
+            [sys.executable, "-m", f"{UTILS}._agent.cli", "run", "--once", "--config", str(file)], self.environment()
+        )
         return sink.read_text(encoding="ascii")
 
     def run(self, command: list[str], environment: Mapping[str, str]) -> str:
