@@ -19,6 +19,10 @@ help: ## List the targets
 demo: ## Watch real logins, iam and ec2, against a real server on this machine
 	@$(RUN) python -m tests.tools.demo
 
+.PHONY: picture
+picture: ## Run the demo, and make the README's picture of it
+	@$(RUN) python -m tests.tools.picture
+
 .PHONY: agent
 agent: ## Run the agent in the foreground: make agent CONFIG=FILE
 	@test -n "$(CONFIG)" || { echo "name its configuration: make agent CONFIG=examples/agent-iam.json"; exit 1; }
