@@ -80,6 +80,14 @@ integration: ## ansible-test integration on the newest core, against the real st
 docs: ## Build the documentation site; its checks are a part of make test
 	@$(TOOL)site
 
+.PHONY: package
+package: ## The tarball: what is in it, and that it works where only it was installed
+	@$(TOOL)suite --only package
+
+.PHONY: release
+release: ## Write version and changelog of a release into the work tree: make release VERSION=1.2.3
+	@$(RUN) python -m tests.tools.release $(VERSION)
+
 .PHONY: format
 format: ## Format and fix what ruff can
 	@$(RUN) ruff check --fix-only --quiet

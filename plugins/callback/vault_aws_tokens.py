@@ -10,7 +10,7 @@ DOCUMENTATION = r"""
 name: vault_aws_tokens
 type: notification
 short_description: Revokes the tokens of a run when it ends
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - vaultfleet.aws contributors (@vaultfleet)
 description:

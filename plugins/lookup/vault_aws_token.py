@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: vault_aws_token
 short_description: Token of HashiCorp Vault or OpenBao from the controller's AWS identity
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - vaultfleet.aws contributors (@vaultfleet)
 description:

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: aws_vault_login
 short_description: Log in to HashiCorp Vault or OpenBao with an AWS identity
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Proves to Vault who this machine is with its AWS identity, and gets a token. No secret has to be handed out first.
   - Runs on managed hosts, with their identity, or on the controller with C(delegate_to), with the controller's.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vault_agent_bundle
 short_description: Build what the Vault agent of this collection runs from, on the controller
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Builds the archives that put the agent onto hosts. One holds the agent, the libraries that it imports, a list of its
     parts (SBOM) and the licences. A host needs a Python to run it, and neither pip nor a package index.
@@ -92,7 +92,7 @@ bundles:
       description: The archive on the controller, a C(.tar.gz). In check mode it may not be there yet.
       type: str
       returned: success
-      sample: /home/me/.cache/vaultfleet-aws/bundles/vaultfleet-agent-0.1.0-5f0c3a1b9d2e-py3.11.tar.gz
+      sample: /home/me/.cache/vaultfleet-aws/bundles/vaultfleet-agent-1.0.0-5f0c3a1b9d2e-py3.11.tar.gz
     sha256:
       description: The archive's hash, in hex.
       type: str
@@ -116,12 +116,12 @@ bundles:
           C(PYTHON -I VERSION/bin/vault-aws-login).
       type: str
       returned: success
-      sample: 0.1.0-5f0c3a1b9d2e
+      sample: 1.0.0-5f0c3a1b9d2e
   sample:
     "3.11":
-      path: /home/me/.cache/vaultfleet-aws/bundles/vaultfleet-agent-0.1.0-5f0c3a1b9d2e-py3.11.tar.gz
+      path: /home/me/.cache/vaultfleet-aws/bundles/vaultfleet-agent-1.0.0-5f0c3a1b9d2e-py3.11.tar.gz
       sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
       size: 1400000
       unpacked_size: 5200000
-      version: 0.1.0-5f0c3a1b9d2e
+      version: 1.0.0-5f0c3a1b9d2e
 """

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vault_agent_host
 short_description: Look at a host before the role vault_agent changes it
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Part of the role P(vaultfleet.aws.vault_agent#role), which is the way to use it.
   - Refuses a host on which the agent cannot work, with all reasons, before anything is changed there. Returns what the

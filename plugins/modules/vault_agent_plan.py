@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vault_agent_plan
 short_description: Judge the variables of the role vault_agent
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Part of the role P(vaultfleet.aws.vault_agent#role), which is the way to use it.
   - Judges all variables of a host at once, on the controller and without a connection, by the rules of the agent

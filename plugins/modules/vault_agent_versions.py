@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vault_agent_versions
 short_description: Unpack, switch and prune bundles of the Vault agent on a host
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Part of the role P(vaultfleet.aws.vault_agent#role), which is the way to use it.
   - Bundles are made by M(vaultfleet.aws.vault_agent_bundle). They are in C(/opt/vaultfleet-agent), each in a folder
@@ -71,7 +71,7 @@ version:
   description: The version that was unpacked.
   returned: when O(state=unpacked), outside check mode
   type: str
-  sample: 0.1.0-5f0c3a1b9d2e
+  sample: 1.0.0-5f0c3a1b9d2e
 removed:
   description: The versions that were removed.
   returned: when O(state) is V(pruned) or V(absent)

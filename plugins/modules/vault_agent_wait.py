@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vault_agent_wait
 short_description: Wait until a Vault agent of this collection serves a token
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Waits until the agent runs with the configuration that is on the host, has a token, and has written it to all sinks.
   - If that does not happen, it fails with the agent's own error and hint. It does so early where waiting cannot help.

@@ -140,6 +140,11 @@ def _beside_stack(run: Run, name: str, tests: list[str]) -> Outcome:
                 commands.run([*stack, "down", "--dir", folder], ROOT, os.environ)
 
 
+def package(run: Run) -> Outcome:
+    """The tarball, installed and used, against a stack of its own."""
+    return _beside_stack(run, f"package-{run.core}", ["tests/package"])
+
+
 def sanity(run: Run) -> Outcome:
     """ansible-test sanity, its compile and import tests on each Python of the machine."""
     return _ansible_test(run, "sanity")
@@ -174,13 +179,14 @@ PARTS = {
     "stack-test": Part("tests against the real stack", stack_test),
     "fleet": Part("tests on booted systemd hosts", fleet),
     "gates": Part("documentation, ansible-lint, build and import by Galaxy", gates),
+    "package": Part("the tarball, installed and used", package),
     "sanity": Part("ansible-test sanity", sanity),
     "units": Part("ansible-test units", units),
     "integration": Part("ansible-test integration", integration),
     "integration-3.9": Part("ansible-test integration with Python 3.9 on the managed host", old_integration),
 }
 FAST = {"fast": Part("ruff, mypy, unit tests but the longest", fast)}
-ONCE = ("lint", "unit-3.9", "simulation", "docs", "fleet", "gates")  # not once more for each core
+ONCE = ("lint", "unit-3.9", "simulation", "docs", "fleet", "gates", "package")  # not once more for each core
 
 
 def main() -> int:

@@ -2,6 +2,4 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Python packages that an execution environment needs for this collection.
-boto3>=1.34
-hvac>=2.1
+"""What users install: the tarball, in an environment that has nothing else of the project."""
