@@ -20,6 +20,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "pythons": {"type": "list", "elements": "str", "required": True},
     "dest": {"type": "path"},
     "wheelhouse": {"type": "path"},
+    "templates": {"type": "bool", "default": False},
 }
 
 
@@ -40,6 +41,7 @@ class ActionModule(ActionBase):
             pythons=tuple(dict.fromkeys(options["pythons"])),
             dest=self._path(options["dest"]) or os.path.join(build.cache_folder(), "bundles"),
             wheelhouse=self._path(options["wheelhouse"]),
+            templates=options["templates"],
             dry=self._task.check_mode,
         )
         try:

@@ -16,7 +16,7 @@ description:
     parts (SBOM) and the licences. A host needs a Python to run it, and neither pip nor a package index.
   - It always runs on the controller, whatever host the task is for. One run for all hosts is enough, by
     C(run_once=true).
-  - Libraries come as pure Python wheels from the package index that pip on the controller is configured with, or from
+  - Libraries come as Python wheels from the package index that pip on the controller is configured with, or from
     O(wheelhouse). Each is checked against the hash in the lock of this collection. Nothing of them is run.
   - Two builds of the same version of this collection for the same line of Python are the same, byte for byte. A bundle
     that is already in O(dest) is checked by its hash, and is not built again.
@@ -55,6 +55,12 @@ options:
       - Folder that holds the wheels. With it no package index is asked.
       - If a wheel is missing, the error has the C(pip download) command that fills the folder where there is an index.
     type: path
+  templates:
+    description:
+      - Whether the agent is to render templates, for which the bundle holds Jinja2 and MarkupSafe as well.
+      - MarkupSafe comes as a wheel for one kind of machine. Its compiled part is left out, so the bundle runs on all.
+    type: bool
+    default: false
 notes:
   - pip is needed for the Python that runs Ansible, unless O(wheelhouse) is given. Its settings, such as
     E(PIP_INDEX_URL), are those of the user who runs Ansible.

@@ -4,7 +4,8 @@
 
 """Writes the locks of the agent's bundle anew: for each Python line of hosts, pure wheels by their one hash.
 
-Where a package has no pure wheel, or a pin cannot be had as one, it fails and leaves that line's lock as it was.
+Where a package has no pure wheel, or a pin cannot be had as one, it fails and leaves that line's lock as it was. What
+templates need is in locks of its own: MarkupSafe has compiled wheels alone, whose Python a bundle takes.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ LOCKS = ROOT / "plugins" / "plugin_utils" / "_bundle" / "locks"
 LINES = ("3.9", "3.10", "3.11", "3.12", "3.13")
 # What the agent imports; the rest is what these need.
 NEEDS = ("botocore>=1.34", "hvac>=2.1")
+OF_TEMPLATES = ("jinja2>=3.1",)
+MACHINE = "manylinux2014_x86_64"  # any would do
+PURE = ("--implementation", "py", "--abi", "none", "--platform", "any")
 HEADER = """\
 # Copyright: (c) 2026, vaultfleet.aws contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# What the agent's bundle holds on hosts with Python {line}: pure Python wheels, each by its only hash.
+# What {what} on hosts with Python {line}: {wheels}, each by its only hash.
 # Written by "python -m tests.tools.bundle_locks". Do so each month, and at once when one of these, or the certificates
 # that certifi carries, has a security release; each change is a new bundle, which restarts the agents that get it.
 """
@@ -42,17 +46,29 @@ def main() -> int:
         LOCKS.mkdir(exist_ok=True)
         for line in LINES:
             print(f"bundle locks: Python {line}", flush=True)
-            (LOCKS / f"py{line}.txt").write_text(HEADER.format(line=line) + _lock(uv, line), encoding="utf-8")
+            compiled = ("--implementation", "cp", "--abi", f"cp{line.replace('.', '')}", "--platform", MACHINE)
+            for name, what, wheels, needs, tags in (
+                ("py", "the agent's bundle holds", "pure Python wheels", NEEDS, PURE),
+                (
+                    "templates-py",
+                    "the bundle of an agent with templates holds beside",
+                    "wheels",
+                    OF_TEMPLATES,
+                    compiled,
+                ),
+            ):
+                text = HEADER.format(line=line, what=what, wheels=wheels) + _lock(uv, line, needs, tags)
+                (LOCKS / f"{name}{line}.txt").write_text(text, encoding="utf-8")
     except (ToolError, OSError) as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     return 0
 
 
-def _lock(uv: Path, line: str) -> str:
+def _lock(uv: Path, line: str, needs: tuple[str, ...], tags: tuple[str, ...]) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "needs.in").write_text("\n".join(NEEDS), encoding="utf-8")
+        (folder / "needs.in").write_text("\n".join(needs), encoding="utf-8")
         # uv, not pip, decides: pip judges "python_version < ..." by the Python that it runs on.
         plain = ["--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "--upgrade"]
         _run(
@@ -60,8 +76,21 @@ def _lock(uv: Path, line: str) -> str:
             folder,
         )
         pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "download", "--no-deps"]
-        pure = ["--only-binary", ":all:", "--implementation", "py", "--abi", "none", "--platform", "any"]
-        _run([*pip, *pure, "--python-version", line, "--dest", "wheels", "--requirement", "pins.txt"], folder)
+        _run(
+            [
+                *pip,
+                "--only-binary",
+                ":all:",
+                *tags,
+                "--python-version",
+                line,
+                "--dest",
+                "wheels",
+                "--requirement",
+                "pins.txt",
+            ],
+            folder,
+        )
         pins = (folder / "pins.txt").read_text(encoding="utf-8").split()
         entries = []
         for pin, wheel in zip(pins, _wheels(folder / "wheels", pins), strict=True):

@@ -67,11 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    run = commands.add_parser("run", help="keep the sinks fresh until SIGTERM")
+    run = commands.add_parser("run", help="keep sinks and rendered files fresh until SIGTERM")
     run.set_defaults(command=_run)
     _add_config(run)
     _add_name(run)
-    run.add_argument("--once", action="store_true", help="write every sink once and end; give up at the first error")
+    run.add_argument(
+        "--once", action="store_true", help="write sinks and templates once and end; give up at the first error"
+    )
 
     check = commands.add_parser("check", help="judge the configuration, without a request")
     check.set_defaults(command=_check)
@@ -174,7 +176,7 @@ def _load(given: argparse.Namespace, environ: t.Mapping[str, str], *, some: bool
     from . import config
 
     loaded = config.load(given.config, environ, some=some)
-    _demand_libraries()
+    _demand_libraries(loaded)
     if any(sink.encryption for sink in loaded.sinks):
         from . import sealing
 
@@ -244,9 +246,9 @@ def _decrypt(given: argparse.Namespace) -> int:
     return FINE
 
 
-def _demand_libraries() -> None:
+def _demand_libraries(loaded: AgentConfig) -> None:
     """Say which library is missing before it is needed. Raises LoginError."""
-    for name in ("hvac", "botocore"):
+    for name in ("hvac", "botocore", "jinja2") if loaded.templates else ("hvac", "botocore"):
         if importlib.util.find_spec(name) is None:
             raise LoginError(f"the Python package {name} is missing", hint=f"install it for {sys.executable}")
 

@@ -24,6 +24,8 @@ from .files import Document, from_text, read_all
 from .keys import Block
 from .problems import ConfigErrors, Problem, judge
 from .sink_options import AgentSink
+from .templates import options as template_options
+from .templates.settings import Template
 
 __all__ = ["AgentConfig", "ConfigErrors", "Problem", "foretell", "load"]
 
@@ -43,7 +45,8 @@ _FORMATS = ("standard", "json")
 class AgentConfig:
     """All that the agent is told, by Vault Agent's names; ``load`` makes it.
 
-    min_backoff, max_backoff, lookup_interval, credential_poll_interval: seconds; a lookup_interval of 0 means never.
+    min_backoff, max_backoff, lookup_interval, credential_poll_interval, render_interval: seconds; a lookup_interval of
+    0 means never.
     connection: without retries of its own, since the lifecycle decides when to try again. notices: what the user should
     be told, one line each. sha256: of the files that it was read from, separated by blanks.
     """
@@ -63,6 +66,8 @@ class AgentConfig:
     metrics_file: str | None = None
     log_level: str = "info"
     log_format: str = "standard"
+    templates: tuple[Template, ...] = ()
+    render_interval: int = 300
     notices: tuple[str, ...] = ()
     sha256: str = ""
 
@@ -85,12 +90,12 @@ class _Findings:
 def load(paths: t.Sequence[str], environ: t.Mapping[str, str], *, some: bool = False) -> AgentConfig:
     """Read and judge the configuration in ``paths`` (files, or directories of ``*.json``), the later over the earlier.
 
-    ``environ`` fills what the files leave open of the connection. some: it is enough if one sink can be where it is to
-    be, since an agent that runs tries the others again. Raises ConfigErrors, which has all problems.
+    ``environ`` fills what the files leave open of the connection. some: it is enough if one sink or template can be
+    where it is to be, since an agent that runs tries the others again. Raises ConfigErrors, which has all problems.
     """
     if some:
         found = _load(paths, environ, _Findings(places=False))
-        if any(_has_place(sink) for sink in found.sinks):
+        if any(_has_place(one) for one in (*found.sinks, *(template.place for template in found.templates))):
             return found
     return _load(paths, environ, _Findings())
 
@@ -112,7 +117,7 @@ def foretell(text: str) -> AgentConfig:
 
 def _judged(documents: t.Sequence[Document], environ: t.Mapping[str, str], findings: _Findings) -> AgentConfig:
     whole = not findings.problems  # else a block that seems missing may stand in what could not be read
-    top = _merge(documents, findings)
+    top, tops = _merge(documents, findings)
     settings = _top_settings(top, findings)
     vault = shapes.only(top["vault"], "vault", findings.problems) if "vault" in top else None
     auto_auth = shapes.only(top["auto_auth"], "auto_auth", findings.problems) if "auto_auth" in top else None
@@ -131,7 +136,13 @@ def _judged(documents: t.Sequence[Document], environ: t.Mapping[str, str], findi
     if auto_auth:
         settings.update(_auto_auth_settings(auto_auth, findings))
         others = [settings.get("pid_file"), settings.get("metrics_file")]
-        sinks = _sinks(auto_auth, method, others, environ, findings)
+        later = handed.runtime_directories(environ)
+        rendered = any(one.values.get("jinja_template") for one in tops)
+        sinks = _sinks(auto_auth, method, others, environ, findings, needed=not rendered)
+        settings.update(_template_settings(top, tops, [*others, *(sink.path for sink in sinks)], later, findings))
+        if rendered and login and login.wrap_ttl:
+            hint = "remove wrap_ttl: a wrapped token is for somebody else, and templates need one of the agent's own"
+            findings.problem(t.cast(Block, method), "wrap_ttl", "is given together with jinja_template", hint)
         _tell_of_shared_secrets(documents, method, findings)
     if findings.problems or login is None or connection is None:
         raise ConfigErrors(findings.problems)
@@ -145,20 +156,26 @@ def _judged(documents: t.Sequence[Document], environ: t.Mapping[str, str], findi
     )
 
 
-def _merge(documents: t.Sequence[Document], findings: _Findings) -> dict[str, Block]:
-    """Key -> the top of the file that it is taken from: the last one, but a true exit_after_auth stays."""
+def _merge(documents: t.Sequence[Document], findings: _Findings) -> tuple[dict[str, Block], list[Block]]:
+    """Key -> the top of the file that it is taken from: the last one, but a true exit_after_auth stays, and templates
+    of all files count. And the tops of all files.
+    """
     merged: dict[str, Block] = {}
+    tops = []
     for document in documents:
         top = keys.served(Block(document.file, "", document.values), keys.TOP, findings.problems)
+        tops.append(top)
         for name in top.values:
             earlier = merged.get(name)
+            if name == "jinja_template":
+                continue
             if earlier and name == "exit_after_auth":
                 if earlier.values[name]:
                     continue
             elif earlier:
                 findings.notices.append(f"{name} in {top.file} replaces the whole of {name} in {earlier.file}")
             merged[name] = top
-    return merged
+    return merged, tops
 
 
 def _top_settings(top: t.Mapping[str, Block], findings: _Findings) -> dict[str, t.Any]:
@@ -191,6 +208,24 @@ def _auto_auth_settings(auto_auth: Block, findings: _Findings) -> dict[str, t.An
     if "metrics_file" in auto_auth.values:
         settings["metrics_file"] = _file(auto_auth, "metrics_file", findings)
     return settings
+
+
+def _template_settings(
+    top: t.Mapping[str, Block],
+    tops: t.Sequence[Block],
+    others: t.Iterable[str | None],
+    later: t.Collection[str],
+    findings: _Findings,
+) -> dict[str, t.Any]:
+    """others: paths that are taken. later: directories that the service manager makes when it starts the agent."""
+    taken = [path for path in others if path]
+    where = template_options.Where(findings.look, findings.places, later, taken)
+    settings: dict[str, t.Any] = {"templates": template_options.templates(tops, where, findings.problems)}
+    block = (
+        shapes.only(top["template_config"], "template_config", findings.problems) if "template_config" in top else None
+    )
+    seconds = template_options.interval(block, findings.problems) if block else None
+    return {**settings, "render_interval": seconds} if seconds else settings
 
 
 def _method(auto_auth: Block, findings: _Findings) -> Block | None:
@@ -352,11 +387,13 @@ def _sinks(
     others: t.Sequence[str | None],
     environ: t.Mapping[str, str],
     findings: _Findings,
+    *,
+    needed: bool,
 ) -> tuple[AgentSink, ...]:
-    """others: paths that are taken."""
+    """others: paths that are taken. needed: the token has no other use."""
     blocks = shapes.sinks(auto_auth, findings.problems)
-    if not blocks and not _blamed(auto_auth, "sink", findings):
-        findings.problem(auto_auth, "sink", "is missing", "give at least one, of type file")
+    if not blocks and needed and not _blamed(auto_auth, "sink", findings):
+        findings.problem(auto_auth, "sink", "is missing", "give at least one, of type file, or a jinja_template")
     wrapped = method is not None and sink_options.wraps(method)
     if method and wrapped and len(blocks) > 1:
         hint = "keep one sink, or remove wrap_ttl: a wrapped token can be unwrapped once"

@@ -29,6 +29,7 @@ DURATION = Kind((int, str), "give seconds as an integer, or a string such as 90s
 MODE = Kind((int, str), 'give it as a string, such as "0640"')
 OWNER = Kind((int, str), "give a name, or an id")
 BLOCK = Kind((Object, list), "give an object")
+LIST = Kind((list,), "give a list, [...]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +55,14 @@ class Block:
 
 
 _NO_API = "this agent serves no API: applications read the token from a sink; where they cannot, keep Vault Agent"
-_NO_TEMPLATE = "this agent writes tokens, no templates: render with the token of a sink, or keep Vault Agent for it"
+_NO_TEMPLATE = (
+    'this agent renders Jinja2, in jinja_template: {{ with secret "kv/data/app" }}{{ .Data.data.password }}{{ end }}'
+    " is {{ secret('kv/data/app').data.password }} there"
+)
+_NO_CHILD = (
+    "this agent starts no child with secrets in its environment: render a file with jinja_template, which the child's"
+    " unit reads as EnvironmentFile="
+)
 _NO_LOG_FILE = "events go to stderr, where the journal keeps and rotates them; remove it"
 _NO_SWITCH = "this agent has no such switch; remove it"
 
@@ -67,10 +75,13 @@ TOP = Table(
         "log_format": TEXT,
         "vault": BLOCK,
         "auto_auth": BLOCK,
+        "jinja_template": BLOCK,
+        "template_config": BLOCK,
     },
     {
         **dict.fromkeys(("listener", "api_proxy", "cache"), _NO_API),
-        **dict.fromkeys(("template", "template_config", "env_template", "exec"), _NO_TEMPLATE),
+        "template": _NO_TEMPLATE,
+        **dict.fromkeys(("env_template", "exec"), _NO_CHILD),
         **dict.fromkeys(("log_file", "log_rotate_duration", "log_rotate_bytes", "log_rotate_max_files"), _NO_LOG_FILE),
         **dict.fromkeys(("disable_idle_connections", "disable_keep_alives", "disable_mlock"), _NO_SWITCH),
         "telemetry": "counters are in the agent's status, and in a file for Prometheus: set auto_auth.metrics_file",
@@ -156,6 +167,42 @@ SINK = Table(
 FILE = Table(
     "auto_auth.sink.config",
     {"path": TEXT, "mode": MODE, "owner": OWNER, "group": OWNER, "uid": OWNER, "gid": OWNER},
+)
+TEMPLATE = Table(
+    "jinja_template",
+    {
+        "source": TEXT,
+        "contents": TEXT,
+        "destination": TEXT,
+        "perms": MODE,
+        "user": OWNER,
+        "group": OWNER,
+        "create_dest_dirs": BOOLEAN,
+        "error_on_missing_key": BOOLEAN,
+        "wait": BLOCK,
+        "exec": BLOCK,
+        "on_change_units": LIST,
+    },
+    {
+        "command": "what runs after a change is in exec, as a list of words: exec.command",
+        "backup": "what was there before is not kept, as it may hold secrets; remove it",
+        **dict.fromkeys(("left_delimiter", "right_delimiter"), "Jinja2's delimiters stay; remove it"),
+        "sandbox_path": "a template reads no files; remove it",
+        "path": "it is destination here",
+        "mode": "it is perms here",
+        "owner": "it is user here",
+    },
+)
+TEMPLATE_WAIT = Table("jinja_template.wait", {"min": DURATION, "max": DURATION})
+TEMPLATE_EXEC = Table("jinja_template.exec", {"command": LIST, "timeout": DURATION})
+TEMPLATE_CONFIG = Table(
+    "template_config",
+    {"static_secret_render_interval": DURATION},
+    {
+        "exit_on_retry_failure": "a template that fails is tried again, and never ends the agent; remove it",
+        "max_connections_per_host": "all templates share one connection; remove it",
+        "lease_renewal_threshold": "leases are renewed at two thirds, or replaced at 85 to 90 %; remove it",
+    },
 )
 _ALL = (TOP, VAULT, AUTO_AUTH, METHOD, AWS, SINK, FILE)
 

@@ -26,6 +26,7 @@ The rules, in short:
   readers had a while to take that over.
 - Sinks are written when the token is new, looked at every few seconds, put back if they are missing or altered, and
   tried again with a growing pause, each by itself.
+- Templates are ``templates``'; what counts here is whether all were rendered, and with which token.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from .messages import (
     Action,
     Checked,
     CheckNow,
+    Doubted,
     Event,
     Exit,
     Failed,
@@ -56,6 +58,7 @@ from .messages import (
     Put,
     Ready,
     Reloaded,
+    Rendered,
     Renewed,
     Request,
     Retired,
@@ -87,6 +90,7 @@ YOUNG = 60.0  # seconds; a token that is gone before this counts as one of a ser
 RETIRE_GRACE = 10.0  # seconds that readers have to take over the new token, once every sink holds it
 STOP_PATIENCE = 1.5  # seconds for a request under way, whose token would be lost
 REVOKE_PATIENCE = 5.0  # seconds
+_NOT_RENDERED = Rendered(0)
 _SOONER = 2.0  # seconds by which a lookup may differ from the lease without being news
 
 
@@ -126,8 +130,8 @@ class State:
     """Everything that decides what happens next.
 
     busy: the request under way. doubt: a renewal was refused with 403, and a lookup is to tell why. losses: how many
-    young tokens in a row were gone. replaced: number of the token that is to be revoked, 0 for none. stopping: when
-    patience ends, None while nobody has asked to stop.
+    young tokens in a row were gone. replaced: number of the token that is to be revoked, 0 for none. rendered: how the
+    templates stand. stopping: when patience ends, None while nobody has asked to stop.
     """
 
     policy: Policy
@@ -139,6 +143,7 @@ class State:
     doubt: bool = False
     losses: int = 0
     replaced: int = 0
+    rendered: Rendered = _NOT_RENDERED
     ready: bool = False
     stopping: float | None = None
     exited: bool = False
@@ -151,7 +156,7 @@ class Phase(enum.Enum):
     WAITING = "waiting"  # no token: the last login failed, and is tried again
     BLOCKED = "blocked"  # no token: the last login failed in a way that somebody must mend
     SERVING = "serving"
-    AT_RISK = "at risk"  # the token works, but what keeps it alive, or a sink, fails
+    AT_RISK = "at risk"  # the token works, but what keeps it alive, or a sink or a template, fails
     STOPPING = "stopping"
 
 
@@ -183,7 +188,7 @@ def phase(state: State) -> Phase:
         if not login.failures:
             return Phase.STARTING
         return Phase.BLOCKED if login.permanent else Phase.WAITING
-    if login.failures or renew.failures or any(sink.failures for sink in state.sinks):
+    if login.failures or renew.failures or state.rendered.error or any(sink.failures for sink in state.sinks):
         return Phase.AT_RISK
     return Phase.SERVING
 
@@ -412,9 +417,26 @@ class _Step:
         newer = lease is not None and lease.number != event.number
         pause = 0.0 if newer else min(SINK_LOOK, max(FLOOR, event.again))
         self._set_sink(event.sink, SinkState(event.number, due=self.now + pause))
-        if not self.state.ready:
+        self._be_ready()
+
+    def _be_ready(self) -> None:
+        state = self.state
+        written = not state.sinks or any(sink.holds for sink in state.sinks)
+        if not state.ready and written and (state.rendered.number or not state.policy.templates):
             self._change(ready=True)
             self.actions.append(Ready())
+
+    def _rendered(self, event: Rendered) -> None:
+        self._change(rendered=event)
+        self._be_ready()
+        if event.error and self.state.policy.once:
+            self._say("error", f"giving up: {event.error}")
+            self._exit(2 if event.permanent else 3)
+
+    def _doubted(self, event: Doubted) -> None:
+        lease = self.state.lease
+        if lease is not None and lease.number == event.number and self._may_look(lease):
+            self._set(Purpose.CHECK, due=self.now)
 
     def _sink_failed(self, event: SinkFailed) -> None:
         old = self._sink(event.sink)
@@ -440,7 +462,7 @@ class _Step:
         self._change(sinks=tuple(dataclasses.replace(sink, due=self.now) for sink in self.state.sinks))
 
     def _reloaded(self, event: Reloaded) -> None:
-        self._change(policy=event.policy, sinks=(SinkState(),) * event.policy.sinks)
+        self._change(policy=event.policy, sinks=(SinkState(),) * event.policy.sinks, rendered=_NOT_RENDERED)
         lease = self.state.lease
         if not event.same_login:
             self.actions.append(Forget())
@@ -516,9 +538,11 @@ class _Step:
                 return
 
     def _all_hold(self) -> bool:
-        """Whether every sink holds the token that there is."""
-        lease = self.state.lease
-        return all(lease and sink.holds == lease.number and not sink.failures for sink in self.state.sinks)
+        """Whether every sink holds the token that there is, and every template was rendered with it."""
+        lease, rendered = self.state.lease, self.state.rendered
+        if lease is None or (self.state.policy.templates and (rendered.number != lease.number or rendered.error)):
+            return False
+        return all(sink.holds == lease.number and not sink.failures for sink in self.state.sinks)
 
     def _begin_sinks(self) -> None:
         lease = self.state.lease
@@ -650,6 +674,8 @@ _LEARN: dict[type, t.Callable[[_Step, t.Any], None]] = {
     Stale: _Step._stale,
     SinkHolds: _Step._sink_holds,
     SinkFailed: _Step._sink_failed,
+    Rendered: _Step._rendered,
+    Doubted: _Step._doubted,
     CheckNow: _Step._check_now,
     Reloaded: _Step._reloaded,
     Stop: _Step._stop,

@@ -28,13 +28,14 @@ class Purpose(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """What the configuration says. Times in seconds; lookup_interval 0 is never. sinks: how many there are.
+    """What the configuration says. Times in seconds; lookup_interval 0 is never. sinks, templates: how many there are.
 
     poll_interval: how often new AWS keys are looked for while a login waits because of the old ones, 0 for ec2.
-    once: give up at the first error of a login or a sink.
+    once: give up at the first error of a login, a sink or a template.
     """
 
     sinks: int
+    templates: int = 0
     min_backoff: float = 1.0
     max_backoff: float = 300.0
     lookup_interval: float = 300.0
@@ -175,6 +176,24 @@ class SinkFailed:
 
 
 @dataclasses.dataclass(frozen=True)
+class Rendered:
+    """How the templates stand. number: of the token that all were rendered with, 0 while some were not. error: of one
+    that fails, or "".
+    """
+
+    number: int
+    error: str = ""
+    permanent: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Doubted:
+    """A template's read with token ``number`` was refused with 403: perhaps the token is gone."""
+
+    number: int
+
+
+@dataclasses.dataclass(frozen=True)
 class CheckNow:
     """SIGUSR1: somebody wants everything to be looked at now."""
 
@@ -205,6 +224,8 @@ Event = t.Union[
     Stale,
     SinkHolds,
     SinkFailed,
+    Rendered,
+    Doubted,
     CheckNow,
     Reloaded,
     Stop,
@@ -247,7 +268,7 @@ class Forget:
 
 @dataclasses.dataclass(frozen=True)
 class Ready:
-    """The first sink holds a token: tell whoever waits for that."""
+    """The first sink holds a token, and every template was rendered: tell whoever waits for that."""
 
 
 @dataclasses.dataclass(frozen=True)

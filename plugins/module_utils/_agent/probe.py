@@ -45,6 +45,8 @@ def probe(config: AgentConfig) -> list[Finding]:
         findings += _iam(config.login, config.connection.timeout) if config.login.type == "iam" else _ec2(config.login)
     for sink in config.sinks:
         findings += _file("sink", sink)
+    for template in config.templates:
+        findings += _file("template", template.place)
     for about, path in (("pid_file", config.pid_file), ("metrics_file", config.metrics_file)):
         if path:
             findings += _file(about, Sink(path, 0o644))[:1]  # these may be on a disk

@@ -32,6 +32,7 @@ from .jobs import Held, Outcome
 from .log import Log
 from .messages import (
     CheckNow,
+    Doubted,
     Event,
     Exit,
     Failed,
@@ -45,6 +46,7 @@ from .messages import (
     Put,
     Ready,
     Reloaded,
+    Rendered,
     Request,
     Say,
     SinkFailed,
@@ -60,11 +62,13 @@ from .store import KeptToken, Store
 from .systemd import Notifier
 
 if t.TYPE_CHECKING:
+    from .templates.renderer import Renderer
     from .wrapping import WrappedFile  # loaded for the sinks that are wrapped
 
 _FRONT_END = "agent"
 _HANGING = 60.0  # seconds that a request may take beyond twice its time-out before the watchdog is left unfed
 _LONGEST_WAIT = 30.0  # seconds; the wait does not count while the machine sleeps, leases do
+_LAST_RENDERING = 1.0  # seconds that one has to end in
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +116,14 @@ class _FromSink:
 
 
 @dataclasses.dataclass(frozen=True)
+class _FromTemplates:
+    """What the templates tell; config: the one whose templates they are."""
+
+    config: AgentConfig
+    event: Rendered | Doubted
+
+
+@dataclasses.dataclass(frozen=True)
 class _FromVault:
     """What a request brought; config and binding: those that it was begun with."""
 
@@ -141,7 +153,10 @@ class _Agent:
         self.program = os.path.realpath(sys.argv[0])  # before an upgrade changes where it leads
         self.code: int | None = None
         self.files: list[TokenFile | WrappedFile] = []
+        self.renderer: Renderer | None = None
+        self.rendered_with = 0  # number of the token that the templates were given
         self._use(config, Vault(config.connection, _FRONT_END))
+        self._render(config, _vault_of_templates(config), same=True)
         self.state = lifecycle.initial(self._policy(), secrets.randbits(48))
 
     def _use(self, config: AgentConfig, vault: Vault) -> None:
@@ -160,6 +175,7 @@ class _Agent:
         config = self.config
         return Policy(
             sinks=len(config.sinks),
+            templates=len(config.templates),
             min_backoff=config.min_backoff,
             max_backoff=config.max_backoff,
             lookup_interval=config.lookup_interval,
@@ -187,6 +203,8 @@ class _Agent:
                 item = Tick()
             self._receive(item)
         self.around.notifier.stopping()
+        if self.renderer:
+            self.renderer.stop(_LAST_RENDERING)
         self._publish()
         self.log.say("info", "ended", code=self.code)
         return self.code
@@ -194,10 +212,11 @@ class _Agent:
     def _receive(self, item: t.Any) -> None:
         if isinstance(item, _Reload):
             self._reload()
-        elif isinstance(item, _FromSink):
+        elif isinstance(item, (_FromSink, _FromTemplates)):
             if item.config is self.config:
                 self._handle(item.event)
-                self._keep_wrapped(item.event)
+                if isinstance(item, _FromSink):
+                    self._keep_wrapped(item.event)
         elif isinstance(item, _FromVault):
             self.overdue = math.inf
             self._handle(self._accept(item))
@@ -231,12 +250,26 @@ class _Agent:
         self.state, actions = lifecycle.step(self.state, event, clock.now())
         for action in actions:
             _PERFORM[type(action)](self, action)
+        self._feed_templates(event)
         self._tell_store()
         quiet = isinstance(event, Tick) or (
             isinstance(event, SinkHolds) and [sink.holds for sink in self.state.sinks] == held and not event.wrote
         )
         if not quiet or any(not isinstance(action, Put) for action in actions):
             self.publisher.stale = True
+
+    def _feed_templates(self, event: Event) -> None:
+        """Give the templates the token that there is; never one that is of another login than the configuration's."""
+        if self.renderer is None:
+            return
+        held, lease = self.held, self.state.lease
+        usable = held and lease and held.number == lease.number and held.number > self.last_of_old
+        number = held.number if held and usable else 0
+        if number != self.rendered_with:
+            self.rendered_with = number
+            self.renderer.use(number, held.token.client_token if held and number else "")
+        if isinstance(event, CheckNow):
+            self.renderer.look()
 
     def _patience(self) -> float:
         times = [lifecycle.wake(self.state) - clock.now(), _LONGEST_WAIT]
@@ -266,6 +299,7 @@ class _Agent:
                 program=self.program,
                 nonce_kept=self._keeps_nonce(),
                 token_fits=self.held is not None and self.held.number > self.last_of_old,
+                templates=[dataclasses.asdict(shown) for shown in self.renderer.shown] if self.renderer else [],
             )
 
         self.publisher.publish(look, self.config.metrics_file)
@@ -317,17 +351,18 @@ class _Agent:
         try:
             config = self.around.load()
             vault = Vault(config.connection, _FRONT_END)
+            vault_of_templates = _vault_of_templates(config)
             aws.check(config.login)
         except LoginError as e:
             self.reload_error = str(e)
             self.publisher.stale = True
             self.log.say("error", f"the configuration was not reloaded, the old one stays in force: {e}")
         else:
-            self._change(config, vault)
+            self._change(config, vault, vault_of_templates)
         if self.state.ready:
             self.around.notifier.ready()
 
-    def _change(self, config: AgentConfig, vault: Vault) -> None:
+    def _change(self, config: AgentConfig, vault: Vault, vault_of_templates: Vault | None) -> None:
         left = {sink.path for sink in self.config.sinks} - {sink.path for sink in config.sinks}
         old = self.binding
         self._use(config, vault)
@@ -343,7 +378,24 @@ class _Agent:
             self.last_of_old = self.last_number
         elif self.held:
             self.held = dataclasses.replace(self.held, vault=vault)
+        self._render(config, vault_of_templates, same=same)
         self._handle(Reloaded(self._policy(), same))
+
+    def _render(self, config: AgentConfig, vault: Vault | None, *, same: bool) -> None:
+        """Have the templates of ``config`` rendered, with a connection of their own; None: it has none."""
+        if self.renderer and vault:
+            self.renderer.change(config, vault, self.log, same=same)
+        elif self.renderer:
+            self.renderer.stop(0)
+            self.renderer = None
+        elif vault:
+            from .templates.renderer import Renderer  # only those who have templates carry Jinja2
+
+            def tell(of: AgentConfig, event: Rendered | Doubted) -> None:
+                self.inbox.put(_FromTemplates(of, event))
+
+            self.rendered_with = 0
+            self.renderer = Renderer(config, vault, self.log, tell, self.around.environ)
 
     # --- actions
 
@@ -425,6 +477,11 @@ class _Agent:
 
     def _is_held(self, number: int) -> bool:
         return self.held is not None and self.held.number == number
+
+
+def _vault_of_templates(config: AgentConfig) -> Vault | None:
+    """The server for the thread of templates, if there are any. Raises ConfigError."""
+    return Vault(config.connection, f"{_FRONT_END}, templates") if config.templates else None
 
 
 def _place(error: Exception) -> str:

@@ -43,6 +43,11 @@ def typed(block: Block, name: str, table: Table, problems: list[Problem]) -> lis
     return found
 
 
+def several(block: Block, name: str, problems: list[Problem]) -> list[Block]:
+    """Return the blocks ``name``: an object, or an array of them."""
+    return _objects(block.file, block.at(name), block.values.get(name, []), problems)
+
+
 def sinks(auto_auth: Block, problems: list[Problem]) -> list[Block]:
     """Return the sinks of ``auto_auth``, under either of their two names."""
     if "sink" in auto_auth.values and "sinks" in auto_auth.values:

@@ -117,6 +117,7 @@ def line(seen: Snapshot) -> str:
         parts.append(f"the token {_ends(token)}")
     parts += [f"{name}: {text}" for name, text in seen["errors"].items()]
     parts += [f"sink {sink['path']}: {sink['error']}" for sink in seen["sinks"] if sink["error"]]
+    parts += [f"template {one['path']}: {one['error']}" for one in seen.get("templates", ()) if one["error"]]
     if seen.get("reload_error"):
         parts.append(f"reload refused: {seen['reload_error']}")
     if seen["next"]:
@@ -142,6 +143,9 @@ def report(seen: Snapshot) -> str:
         lines.append(
             f"sink:   {sink['path']}: {sink['error'] or ('holds the token' if sink['holds_token'] else 'waits')}"
         )
+    for one in seen.get("templates", ()):
+        stands = "rendered" if one["rendered"] else "waits"
+        lines.append(f"file:   {one['path']}: {one['error'] or stands}")
     lines += [f"error:  {name}: {text}" for name, text in seen["errors"].items()]
     if seen.get("nonce_kept") is False and token is not None:
         lines.append("nonce:  only this process has it: once it ends, this instance cannot log in again")
@@ -163,6 +167,10 @@ def metrics(seen: Snapshot, wall: float) -> str:
         *_metric(
             "sinks_failing", "gauge", "Sinks that do not hold the token.",
             {labels: sum(1 for sink in seen["sinks"] if sink["error"])},
+        ),
+        *_metric(
+            "templates_failing", "gauge", "Templates whose file is not as it should be.",
+            {labels: sum(1 for one in seen.get("templates", ()) if one["error"])},
         ),
     ]  # fmt: skip
     for name in ("logins", "renewals", "sink_writes", "sink_failures", "reloads"):

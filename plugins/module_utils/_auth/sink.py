@@ -23,7 +23,7 @@ import typing as t
 
 from .errors import ConfigError, SinkError
 
-_LARGEST = 65536  # bytes; a batch token has a few hundred
+LARGEST = 65536  # bytes; a batch token has a few hundred
 _TEMPORARY = re.compile(r"\.tmp-[0-9a-f]{16}\Z")
 _LEFTOVER_AGE = 600  # seconds
 _FOLLOW_NOT = os.O_CLOEXEC | os.O_NOFOLLOW
@@ -57,8 +57,10 @@ class Sink:
         return sink
 
 
-def read(path: str) -> str | None:
-    """Return the text of the file at ``path``, or None if there is none. Raises SinkError for all that is no file."""
+def read(path: str, largest: int = LARGEST) -> str | None:
+    """Return the text of the file at ``path``, or None if there is none. Raises SinkError for all that is no file, and
+    for what has more than ``largest`` bytes.
+    """
     with _directory(path) as (directory, name):
         if _state(directory, name, path) is None:
             return None
@@ -68,9 +70,9 @@ def read(path: str) -> str | None:
             with open(descriptor, "rb") as file:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise SinkError(f"{path} is not a file")
-                content = file.read(_LARGEST + 1)
-    if len(content) > _LARGEST:
-        raise SinkError(f"{path} is over {_LARGEST} bytes, so it is no token file", hint="check the path")
+                content = file.read(largest + 1)
+    if len(content) > largest:
+        raise SinkError(f"{path} is over {largest} bytes, so it is no token file", hint="check the path")
     return content.decode("utf-8", "replace")
 
 
@@ -225,7 +227,7 @@ def _explained(path: str, action: str) -> t.Iterator[None]:
 
 def _path(option: str, value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise ConfigError(option, "is missing", hint="give the path of the token file")
+        raise ConfigError(option, "is missing", hint="give the path of a file")
     path = os.path.expanduser(value) if value.isprintable() else ""
     if not os.path.isabs(path) or path.endswith("/"):
         raise ConfigError(option, f"{value[:80]!r} is not an absolute path of a file", hint="start it with /")
@@ -244,9 +246,9 @@ def _mode(option: str, value: object) -> int:
     if isinstance(mode, bool) or not isinstance(mode, int) or not 0 <= mode <= 0o777 or value == 400:
         raise ConfigError(option, f"{value!r} is not a mode of at most 0777", hint=hint)
     if not mode & 0o400:
-        raise ConfigError(option, f"{mode:04o} keeps the owner from reading the token", hint=hint)
+        raise ConfigError(option, f"{mode:04o} keeps the owner from reading the file", hint=hint)
     if mode & 0o111:
-        raise ConfigError(option, f"{mode:04o} makes a token file executable (an unquoted number?)", hint=hint)
+        raise ConfigError(option, f"{mode:04o} makes the file executable (an unquoted number?)", hint=hint)
     return mode
 
 

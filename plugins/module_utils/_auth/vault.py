@@ -11,6 +11,7 @@ import json
 import re
 import time
 import typing as t
+from urllib.parse import quote
 
 from . import clock, retry, tls
 from .config import VaultConnection
@@ -28,6 +29,7 @@ _WAS_USED = (
     "it was used, or has ended: if it is not your own doing, somebody may have intercepted it; then revoke what it"
     " wrapped, and have it made anew"
 )
+_WORTH_MASKING = 4  # characters; what is shorter is no secret, and would take letters out of words
 
 T = t.TypeVar("T")
 
@@ -255,6 +257,43 @@ class Vault:
             if e.status in _NO_WRAPPING:
                 e.hint = _WAS_USED
             raise
+
+    def read(self, token: str, path: str, version: int | None = None) -> dict[str, t.Any]:
+        """Return the answer to a read of ``path`` (without ``v1/``). version: of a secret of KV version 2, None for the
+        newest. Raises VaultError.
+        """
+        query = {} if version is None else {"version": str(version)}
+        return self._run(
+            lambda _fresh: self._call(
+                f"reading {path} failed",
+                lambda client: client.adapter.get(f"/v1/{quote(path)}", params=query),
+                token=token,
+            )
+        )
+
+    def write(self, token: str, path: str, body: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Return the answer to a write to ``path`` (without ``v1/``), {} if it is empty. Raises VaultError."""
+        secrets = [value for value in body.values() if isinstance(value, str) and len(value) >= _WORTH_MASKING]
+        return self._run(
+            lambda _fresh: self._call(
+                f"writing to {path} failed",
+                lambda client: client.adapter.put(f"/v1/{quote(path)}", json=dict(body)),
+                token=token,
+                secrets=secrets,
+                empty=True,
+            )
+        )
+
+    def renew_lease(self, token: str, lease_id: str) -> dict[str, t.Any]:
+        """Return the answer to a renewal of a lease, for as long as its role says. Raises VaultError."""
+        return self._run(
+            lambda _fresh: self._call(
+                "renewing a lease failed",
+                lambda client: client.adapter.put("/v1/sys/leases/renew", json={"lease_id": lease_id}),
+                token=token,
+                secrets=(lease_id.rpartition("/")[2],),
+            )
+        )
 
     def _lookup_wrapping(self, wrapping_token: str) -> dict[str, t.Any]:
         return self._run(

@@ -23,7 +23,13 @@ from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle.files impor
     sha256_of,
     write,
 )
-from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle.pins import Lock, Pin, read
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle.pins import (
+    Lock,
+    Pin,
+    joined,
+    read,
+    read_of_templates,
+)
 
 _OTHER_DEST = "choose a folder of yours with dest"
 
@@ -43,12 +49,13 @@ class Bundle:
 class Wish:
     """What to build. pythons: lines of Python. dest: the folder of bundles. wheelhouse: wheels, or None for the index.
 
-    dry: build without writing to dest.
+    templates: with what renders templates. dry: build without writing to dest.
     """
 
     pythons: tuple[str, ...]
     dest: str
     wheelhouse: str | None = None
+    templates: bool = False
     dry: bool = False
 
 
@@ -60,12 +67,12 @@ def cache_folder() -> str:
 
 def bundles(wish: Wish) -> tuple[dict[str, Bundle], bool]:
     """Return the bundle of each line of Python, and whether any had to be built. Raises BundleError."""
-    locks = [read(python) for python in wish.pythons]
+    locks = [[read(python), *([read_of_templates(python)] if wish.templates else [])] for python in wish.pythons]
     if wish.wheelhouse is not None and not os.path.isdir(wish.wheelhouse):
         raise BundleError(f"wheelhouse: {wish.wheelhouse} is no folder", "give the folder that holds the wheels")
     sources = core.sources()
     with _place(wish):
-        made = {lock.line: _ensure(lock, sources, wish) for lock in locks}
+        made = {parts[0].line: _ensure(parts, sources, wish) for parts in locks}
     return {line: bundle for line, (bundle, _new) in made.items()}, any(new for _bundle, new in made.values())
 
 
@@ -89,16 +96,19 @@ def _dest_explained(wish: Wish) -> t.ContextManager[None]:
     return explained(f"dest: {wish.dest} cannot be used", _OTHER_DEST)
 
 
-def _ensure(lock: Lock, sources: t.Mapping[str, bytes], wish: Wish) -> tuple[Bundle, bool]:
+def _ensure(parts: t.Sequence[Lock], sources: t.Mapping[str, bytes], wish: Wish) -> tuple[Bundle, bool]:
+    lock = joined(parts)
     record = os.path.join(wish.dest, f".py{lock.line}-{_key(lock, sources)[:20]}.json")
     with _dest_explained(wish):
         known = _known(record, wish.dest)
     if known is not None:
         return known, False
-    if wish.wheelhouse is None:
-        found = wheels.from_index(lock, os.path.join(cache_folder(), "wheels"))
-    else:
-        found = wheels.from_wheelhouse(lock, wish.wheelhouse)
+    found: dict[Pin, str] = {}
+    for part in parts:
+        if wish.wheelhouse is None:
+            found.update(wheels.from_index(part, os.path.join(cache_folder(), "wheels")))
+        else:
+            found.update(wheels.from_wheelhouse(part, wish.wheelhouse))
     version, files = assemble(lock, found, sources)
     packed = archive.pack(version, files, core.programs(lock.line))
     name = f"vaultfleet-agent-{version}-py{lock.line}.tar.gz"

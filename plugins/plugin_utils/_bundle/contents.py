@@ -32,6 +32,7 @@ _LEFT_OUT = re.compile(
     r"|botocore/cacert\.pem"  # it reads certifi's
     r"|dateutil/zoneinfo/.*\.tar\.gz"  # for systems without time zones
     r"|[^/]+\.data/scripts/.*"
+    r"|markupsafe/_speedups\.[^/]+"  # compiled for one machine; it does the same in Python without
 )
 _ABOUT = re.compile(r"[^/]+\.dist-info/((.*/)?(LICEN[CS]E|NOTICE|COPYING|AUTHORS)[^/]*|METADATA)", re.IGNORECASE)
 
@@ -74,7 +75,7 @@ def _judge(member: zipfile.ZipInfo, pin: Pin) -> None:
         raise _bad(pin, f"has {shown} encrypted")
     if parts[0].endswith(".data") and parts[1:2] not in ([], ["scripts"]):
         raise _bad(pin, f"installs {shown} in a place of its own")
-    if name.endswith((".so", ".pyd", ".pth")):
+    if name.endswith((".so", ".pyd", ".pth")) and is_kept(name):
         raise _bad(pin, f"has {shown}, so that it is not pure Python")
 
 

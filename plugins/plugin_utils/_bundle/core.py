@@ -12,7 +12,7 @@ from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle.errors impo
 
 _PLUGINS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _LICENSE = os.path.join(os.path.dirname(_PLUGINS), "LICENSE")
-_PACKAGES = ("_agent", "_auth", "_cli")
+_PACKAGES = ("_agent", "_auth", "_cli", "_agent/templates")
 # Each program, and the package that it is the command line of.
 _PROGRAMS = {"bin/vaultfleet-agent": "_agent", "bin/vault-aws-login": "_cli"}
 _AGAIN = "install the collection again"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import typing as t
 
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle.errors import BundleError, explained
 
@@ -31,12 +32,15 @@ class Pin:
 
 @dataclasses.dataclass(frozen=True)
 class Lock:
-    """What hosts with Python ``line`` (``3.9``) or newer get."""
+    """What hosts with Python ``line`` (``3.9``) or newer get. compiled: some wheels have parts that are compiled, which
+    a bundle leaves out.
+    """
 
     line: str
     path: str
     text: str
     pins: tuple[Pin, ...]
+    compiled: bool = False
 
 
 def lines() -> list[str]:
@@ -53,7 +57,22 @@ def read(line: str) -> Lock:
         if line == "3.1":
             hint = 'put quotes around it: without them YAML makes the number 3.1 of "3.10"'
         raise BundleError(f"pythons: {line[:40]!r} is no line of Python that there is a bundle for", hint)
-    path = os.path.join(FOLDER, f"py{line}.txt")
+    return _read(line, f"py{line}.txt", compiled=False)
+
+
+def read_of_templates(line: str) -> Lock:
+    """What a bundle of that line holds beside, for an agent with templates. Raises BundleError, as ``read``."""
+    return _read(read(line).line, f"templates-py{line}.txt", compiled=True)
+
+
+def joined(locks: t.Sequence[Lock]) -> Lock:
+    """All of these as one."""
+    pins = tuple(pin for lock in locks for pin in lock.pins)
+    return dataclasses.replace(locks[0], text="".join(lock.text for lock in locks), pins=pins)
+
+
+def _read(line: str, name: str, *, compiled: bool) -> Lock:
+    path = os.path.join(FOLDER, name)
     again = "install the collection again"
     with explained(f"the lock {path} cannot be read", again), open(path, encoding="utf-8") as stream:
         text = stream.read()
@@ -62,4 +81,4 @@ def read(line: str) -> Lock:
     pins = tuple(Pin(*match.groups()) for match in matches if match)
     if len(pins) != len(matches) or not pins:
         raise BundleError(f"the lock {path} is damaged", again)
-    return Lock(line, path, text, pins)
+    return Lock(line, path, text, pins, compiled)

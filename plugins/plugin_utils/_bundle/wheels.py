@@ -24,6 +24,8 @@ from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle.pins import
 
 # Only wheels that fit every machine.
 PURE = ("--only-binary", ":all:", "--implementation", "py", "--abi", "none", "--platform", "any")
+# MarkupSafe has no such wheel; the Python in one for any machine is the same as in all others.
+_COMPILED = ("--only-binary", ":all:", "--implementation", "cp", "--platform", "manylinux2014_x86_64")
 _PATIENCE = 900  # seconds for pip, all its retries included
 _OTHER_WAY = "or give wheelhouse, a folder with the wheels"
 
@@ -31,7 +33,9 @@ _OTHER_WAY = "or give wheelhouse, a folder with the wheels"
 def from_wheelhouse(lock: Lock, folder: str) -> dict[Pin, str]:
     """Return the path of each wheel in the user's folder. Raises BundleError that names all that is wrong there."""
     with explained(f"wheelhouse: {folder} cannot be read", "give a folder that holds the wheels"):
-        names = sorted(name for name in os.listdir(folder) if name.endswith("-none-any.whl"))
+        names = sorted(
+            name for name in os.listdir(folder) if name.endswith(".whl" if lock.compiled else "-none-any.whl")
+        )
     found: dict[Pin, str] = {}
     missing: list[str] = []
     others: list[str] = []
@@ -43,12 +47,12 @@ def from_wheelhouse(lock: Lock, folder: str) -> dict[Pin, str]:
             found[pin] = right[0]
         else:
             (others if candidates else missing).append(str(pin))
-    hint = f"fill it with: pip download --require-hashes --no-deps {' '.join(PURE)}"
-    hint += f" --python-version {lock.line} --dest {folder} --requirement {lock.path}"
+    hint = f"fill it with: pip download --require-hashes --no-deps {' '.join(_wanted(lock))}"
+    hint += f" --dest {folder} --requirement {lock.path}"
     if others:
         raise BundleError(f"wheelhouse: the hash in the lock is not that of the wheel of {', '.join(others)}", hint)
     if missing:
-        raise BundleError(f"wheelhouse: {folder} lacks the pure Python wheels of {', '.join(missing)}", hint)
+        raise BundleError(f"wheelhouse: {folder} lacks the wheels of {', '.join(missing)}", hint)
     return found
 
 
@@ -63,6 +67,12 @@ def from_index(lock: Lock, cache: str) -> dict[Pin, str]:
             if lacking:
                 _fetch(lock, lacking, cache)
     return found
+
+
+def _wanted(lock: Lock) -> tuple[str, ...]:
+    """What pip has to be told to give the wheels of a lock, on whatever machine."""
+    kind = (*_COMPILED, "--abi", f"cp{lock.line.replace('.', '')}") if lock.compiled else PURE
+    return (*kind, "--python-version", lock.line)
 
 
 def _is_of(name: str, pin: Pin) -> bool:
@@ -82,7 +92,7 @@ def _fetch(lock: Lock, pins: t.Sequence[Pin], cache: str) -> None:
         wanted = os.path.join(folder, "wanted.txt")
         with open(wanted, "w", encoding="utf-8") as stream:
             stream.writelines(f"{pin.name}=={pin.version} --hash=sha256:{pin.sha256}\n" for pin in pins)
-        _pip(lock.line, folder, wanted)
+        _pip(lock, folder, wanted)
         got = {
             sha256_of(path): path
             for path in (os.path.join(folder, name) for name in os.listdir(folder))
@@ -98,9 +108,10 @@ def _fetch(lock: Lock, pins: t.Sequence[Pin], cache: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _pip(line: str, folder: str, wanted: str) -> None:
+def _pip(lock: Lock, folder: str, wanted: str) -> None:
+    line = lock.line
     command = [sys.executable, "-m", "pip", "download", "--no-input", "--no-color", "--progress-bar", "off", "--quiet"]
-    command += ["--disable-pip-version-check", "--require-hashes", "--no-deps", *PURE, "--python-version", line]
+    command += ["--disable-pip-version-check", "--require-hashes", "--no-deps", *_wanted(lock)]
     command += ["--dest", folder, "--requirement", wanted]
     try:
         done = subprocess.run(

@@ -59,15 +59,17 @@ class Agents:
         login_options: Json | None = None,
         method: Json | None = None,
         auto_auth: Json | None = None,
+        policies: t.Sequence[str] = (),
         **top: t.Any,
     ) -> Agent:
         """An agent that was not started. role: parameters of its role on the server, which has a TTL of 4 s, at most
-        9 s, if they say nothing else. login_options, method, auto_auth, top: for its configuration.
+        9 s, if they say nothing else. policies: beside the usual ones. login_options, method, auto_auth, top: for its
+        configuration.
         """
         unique = f"agent-{os.getpid()}-{next(_NUMBERS)}-{name}"
         folder = self.folder / unique
         folder.mkdir()
-        self.role(unique, {**bound, **(role or {})})
+        self.role(unique, {**bound, **(role or {})}, policies)
         config: Json = {
             "log_level": "trace",
             "vault": {"address": self.stack.env["VAULT_ADDR"], "ca_cert": self.stack.env["VAULT_CACERT"]},
@@ -87,9 +89,10 @@ class Agents:
         self._stack.callback(agent.close)
         return agent
 
-    def role(self, name: str, parameters: Json) -> None:
+    def role(self, name: str, parameters: Json, policies: t.Sequence[str] = ()) -> None:
         """Write a role for the time of the test; its tokens carry a policy by which the audit log tells them."""
-        given = {"token_ttl": "4s", "token_max_ttl": "9s", "token_policies": ["demo-read", mark_of(name)], **parameters}
+        all_policies = ["demo-read", *policies, mark_of(name)]
+        given = {"token_ttl": "4s", "token_max_ttl": "9s", "token_policies": all_policies, **parameters}
         self.stack.root("PUT", f"auth/aws/role/{name}", given)
         self._stack.callback(self.stack.root, "DELETE", f"auth/aws/role/{name}")
 

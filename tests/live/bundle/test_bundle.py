@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -205,3 +206,28 @@ def test_playbook(player: Player, tmp_path: Path, bundles: dict[str, build.Bundl
     }
     assert all(Path(one["path"]).parent == tmp_path / "built" for one in first.values())
     assert results["wrong"]["msg"].startswith("pythons: '3.1' is no line of Python")
+
+
+def test_templates(line: str, python: str, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bundle with Jinja2 renders on each line of Python, and is not much larger; one without says what is missing."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(CACHE))
+    wish = build.Wish((line,), str(tmp_path / "bundles"), templates=True)
+    with_jinja = build.bundles(wish)[0][line]
+    plain = build.bundles(build.Wish((line,), str(tmp_path / "bundles")))[0][line]
+    assert with_jinja.unpacked_size - plain.unpacked_size < 1024 * 1024
+    folders = []
+    for bundle in (with_jinja, plain):
+        with tarfile.open(bundle.path) as archive:
+            archive.extractall(tmp_path, filter="data")
+        folders.append(tmp_path / bundle.version)
+    file = config(stack, tmp_path)
+    values = json.loads(file.read_text(encoding="utf-8"))
+    contents = "{{ secret('secret/data/demo').data.username }}"
+    values["jinja_template"] = {"contents": contents, "destination": str(tmp_path / "out")}
+    file.write_text(json.dumps(values), encoding="utf-8")
+    shared = {"AWS_SHARED_CREDENTIALS_FILE": stack.env["AWS_SHARED_CREDENTIALS_FILE"]}
+    done = agent(python, folders[0], "run", "--once", "--config", str(file), **shared)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "demo"
+    done = agent(python, folders[1], "check", "--config", str(file), **shared)
+    assert (done.returncode, "the Python package jinja2 is missing" in done.stderr) == (1, True), done.stderr

@@ -57,6 +57,7 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     result, wish = run(monkeypatch, tmp_path, check_mode=True, pythons=["3.9"])
     assert wish == build.Wish(("3.9",), "/cache/vaultfleet-aws/bundles", None, dry=True)
     assert result["changed"] is False
+    assert run(monkeypatch, tmp_path, pythons=["3.9"], templates=True)[1].templates
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/me")
     assert run(monkeypatch, tmp_path, pythons="3.9")[1].dest == "/home/me/.cache/vaultfleet-aws/bundles"

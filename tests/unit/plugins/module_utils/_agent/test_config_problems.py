@@ -73,6 +73,7 @@ def ec2(**values: t.Any) -> dict[str, t.Any]:
     return method(config={"type": "ec2", "role": "node", **values})
 
 
+INTERVAL = "static_secret_render_interval"
 KEYS = {"access_key": "AKIAEXAMPLE", "secret_key": "secret-key-canary"}
 NO_TYPE = {"config": AWS, "mount_path": "auth/aws"}
 
@@ -102,10 +103,11 @@ WRONG: list[tuple[dict[str, t.Any], str, str]] = [
     (top(listener=[{"tcp": {}}]), "listener", "sink"),
     (top(api_proxy={}), "api_proxy", "sink"),
     (top(cache={}), "cache", "sink"),
-    (top(template=[]), "template", "sink"),
-    (top(template_config={}), "template_config", "sink"),
-    (top(env_template={}), "env_template", "sink"),
-    (top(exec={}), "exec", "sink"),
+    (top(template=[]), "template", "jinja_template"),
+    (top(template_config={"exit_on_retry_failure": True}), "template_config.exit_on_retry_failure", "never ends"),
+    (top(template_config={"static_secret_render_interval": "0s"}), f"template_config.{INTERVAL}", "outside 1"),
+    (top(env_template={}), "env_template", "EnvironmentFile"),
+    (top(exec={}), "exec", "EnvironmentFile"),
     (top(telemetry={}), "telemetry", "metrics_file"),
     (top(log_file="/var/log/agent.log"), "log_file", "stderr"),
     (top(log_rotate_bytes=1), "log_rotate_bytes", "stderr"),

@@ -19,6 +19,7 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.messages imp
     Action,
     Checked,
     CheckNow,
+    Doubted,
     Event,
     Exit,
     Failed,
@@ -33,6 +34,7 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.messages imp
     Put,
     Ready,
     Reloaded,
+    Rendered,
     Renewed,
     Request,
     Retired,
@@ -60,6 +62,7 @@ ALMOST = 1e-6  # seconds
 policies = st.builds(
     Policy,
     sinks=st.integers(1, 3),
+    templates=st.sampled_from([0, 0, 2]),
     min_backoff=st.sampled_from([0.1, 1.0, 5.0]),
     max_backoff=st.sampled_from([5.0, 60.0, 300.0]),
     lookup_interval=st.sampled_from([0.0, 1.0, 30.0, 300.0]),
@@ -144,6 +147,17 @@ class AnyOrder(RuleBasedStateMachine):
         else:
             end = self.now
         self.now = max(self.now, end)
+
+    @precondition(lambda self: self.runs() and self.state.policy.templates)
+    @rule(all_of_them=st.booleans(), error=st.sampled_from(["", "", "it failed"]), permanent=st.booleans())
+    def templates_tell(self, all_of_them: bool, error: str, permanent: bool) -> None:
+        number = self.state.lease.number if self.state.lease and all_of_them else 0
+        self.feed(Rendered(number, error, permanent))
+
+    @precondition(lambda self: self.runs() and self.number)
+    @rule(old=st.booleans())
+    def a_template_doubts(self, old: bool) -> None:
+        self.feed(Doubted(self.number - old))
 
     @precondition(lambda self: self.runs())
     @rule()
@@ -407,6 +421,7 @@ def test_no_message_and_no_state_has_room_for_a_secret() -> None:
         "Say.level",
         "Say.text",
         "Say.fields",
+        "Rendered.error",
         "Timer.error",
         "SinkState.error",
     }

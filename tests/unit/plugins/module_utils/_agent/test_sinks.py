@@ -73,7 +73,7 @@ def test_known_by_its_looks(file: TokenFile, monkeypatch: pytest.MonkeyPatch) ->
     """A file that has not changed is not read again, and never taken for one with another text."""
     settled(file, monkeypatch)
 
-    def read(_path: str) -> str:
+    def read(_path: str, _largest: int) -> str:
         raise AssertionError("it was read")
 
     monkeypatch.setattr(files, "read", read)

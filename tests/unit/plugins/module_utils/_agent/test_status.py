@@ -218,3 +218,18 @@ def test_metrics() -> None:
     assert found[f"vaultfleet_agent_renewals_total{{{labels}}}"] == 40
     failures = {key: value for key, value in found.items() if "failures_total" in key and value}
     assert failures == {f'vaultfleet_agent_failures_total{{{labels},request="renewals",class="transient"}}': 3}
+
+
+def test_templates() -> None:
+    """What fails is in each form; an older agent's status has none of them."""
+    shown = [
+        {"path": "/run/a", "rendered": True, "error": ""},
+        {"path": "/run/b", "rendered": False, "error": "denied"},
+    ]
+    seen = seen_of(serving(), templates=shown)
+    assert "template /run/b: denied" in status.line(seen)
+    assert "/run/a" not in status.line(seen)
+    lines = status.report(seen).splitlines()
+    assert {"file:   /run/a: rendered", "file:   /run/b: denied"} <= set(lines)
+    assert re.search(r"^vaultfleet_agent_templates_failing\{.*\} 1$", status.metrics(seen, WALL), re.MULTILINE)
+    assert "templates_failing" in status.metrics(seen_of(serving()), WALL)

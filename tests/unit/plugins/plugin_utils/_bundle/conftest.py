@@ -30,5 +30,7 @@ def wheels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     locks.mkdir()
     for line in ("3.9", "3.11"):
         (locks / f"py{line}.txt").write_text(lock_text(*found), encoding="utf-8")
+        more = lock_text(wheel(folder, "three"))
+        (locks / f"templates-py{line}.txt").write_text(more, encoding="utf-8")
     monkeypatch.setattr(pins, "FOLDER", str(locks))
     return folder

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import multiprocessing
@@ -56,6 +57,20 @@ def unpacked(bundle: Bundle) -> dict[str, bytes]:
     return found
 
 
+def test_templates_are_another_bundle(wish: Wish) -> None:
+    """With what they need, and its own version, lock and list of parts."""
+    plain, _changed = one(wish)
+    bundle, changed = one(dataclasses.replace(wish, templates=True))
+    assert changed
+    assert bundle.version != plain.version
+    found = unpacked(bundle)
+    assert f"{bundle.version}/lib/three/__init__.py" in found
+    assert b"pkg:pypi/three@1.0" in found[f"{bundle.version}/sbom.cdx.json"]
+    assert b"three==1.0" in found[f"{bundle.version}/lock.txt"]
+    assert not [name for name in unpacked(plain) if "three" in name]
+    assert one(wish) == (plain, False)
+
+
 def test_contents(wish: Wish) -> None:
     """Our code as it is, the wheels', and what tells of them, below a folder of the version's name."""
     bundle, changed = one(wish)
@@ -81,7 +96,8 @@ def test_contents(wish: Wish) -> None:
     }
     utils = Path(build.__file__).parents[2] / "module_utils"
     for package in ("_agent", "_auth", "_cli"):
-        ours = {path.name: path.read_bytes() for path in (utils / package).glob("*.py")}
+        folder = utils / package
+        ours = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.py")}
         place = f"lib/vaultfleet_agent/{package}/"
         assert {name[len(place) :]: text for name, text in found.items() if name.startswith(place)} == ours
     assert found["VERSION"].decode() == f"{bundle.version}\n"

@@ -110,6 +110,20 @@ def test_kinds(tmp_path: Path, kind: int) -> None:
         contents.read_wheel(path, pin(Path(path), "one"))
 
 
+def test_compiled_parts_that_can_be_left_out(tmp_path: Path) -> None:
+    """MarkupSafe does without; of all else nothing compiled is taken."""
+    files = {f"markupsafe/_speedups.{end}": b"" for end in ("c", "cpython-311-x86_64-linux-gnu.so", "pyi")}
+    made = wheel(tmp_path, "markupsafe", files={**files, "markupsafe/_native.py": b""})
+    kept = contents.read_wheel(str(next(tmp_path.glob("markupsafe*"))), made)
+    assert {name for name in kept if name.startswith("markupsafe/")} == {
+        "markupsafe/__init__.py",
+        "markupsafe/_native.py",
+    }
+    made = wheel(tmp_path, "other", files={"other/_speedups.so": b""})
+    with pytest.raises(BundleError, match="not pure Python"):
+        contents.read_wheel(str(next(tmp_path.glob("other*"))), made)
+
+
 def test_same_name_twice(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="Duplicate name"):
         path = hostile(tmp_path, zipfile.ZipInfo("one/__init__.py"))

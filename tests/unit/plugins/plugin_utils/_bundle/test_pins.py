@@ -30,6 +30,11 @@ def test_locks_of_the_collection(line: str) -> None:
     lock = pins.read(line)
     assert [pin.name for pin in lock.pins] == sorted(NEEDED)
     assert f"Python {line}:" in lock.text
+    more = pins.read_of_templates(line)
+    assert ([pin.name for pin in more.pins], more.compiled, lock.compiled) == (["jinja2", "markupsafe"], True, False)
+    both = pins.joined([lock, more])
+    assert both.pins == lock.pins + more.pins
+    assert both.text == lock.text + more.text
 
 
 @pytest.mark.parametrize(
