@@ -21,6 +21,8 @@ description:
 extends_documentation_fragment:
   - vaultfleet.aws.login
   - vaultfleet.aws.login.plugins
+  - vaultfleet.aws.unwrap
+  - vaultfleet.aws.unwrap.plugins
   - vaultfleet.aws.connection
   - vaultfleet.aws.connection.plugins
 options:
@@ -126,6 +128,9 @@ notes:
   - Use the full name, V(vaultfleet.aws.vault_aws_token). The keyword C(collections) does not reach lookups.
   - O(type=ec2) needs O(nonce) or O(sink), since a second run with a new nonce would be refused.
   - O(wrap_ttl) needs O(cache=none). A wrapping token is for one use.
+  - What was in O(wrapping_token) is shared by the run too, so that a variable with such a lookup can be used many
+    times. With O(cache=none), use it once, as with C(set_fact). The callback does not revoke it, because another login
+    brought it.
   - No version of ansible-core up to 2.21 lets a plugin mark a value as secret. Set C(no_log) on tasks that would show
     the token.
 seealso:
@@ -159,6 +164,13 @@ EXAMPLES = r"""
     tokens: "{{ query('vaultfleet.aws.vault_aws_token', 'web', 'db') }}"
   ansible.builtin.debug:
     msg: "{{ tokens | length }} tokens"
+
+- name: Unwrap a token that somebody's login left for this run
+  vars:
+    token: "{{ lookup('vaultfleet.aws.vault_aws_token', url='https://vault.example.org:8200',
+               wrapping_token=lookup('ansible.builtin.env', 'WRAPPING_TOKEN')) }}"
+  ansible.builtin.debug:
+    msg: "{{ 'there is one' if token else 'there is none' }}"
 
 - name: Read the token that an agent keeps on the controller
   vars:
@@ -219,6 +231,8 @@ class LookupModule(LookupBase):
                 raise ConfigError("role", "a term is not text", hint="give names of roles as terms")
             if options["sink"] and len(terms) > 1:
                 raise ConfigError("sink", "holds one token, but several roles are asked for", hint="remove one of them")
+            if options["wrapping_token"] and terms:
+                raise ConfigError("wrapping_token", "has a role already", hint="remove it, or the roles that are terms")
             lookups = [{**options, "role": role} for role in terms or [options["role"]]]
             answers = [answer(one, display.warning) for one in lookups]
         except LoginError as e:

@@ -62,6 +62,11 @@ LOGIN_SPEC: dict[str, dict[str, t.Any]] = {
     "wrap_ttl": _option("wrap_ttl"),
 }
 
+UNWRAP_SPEC: dict[str, dict[str, t.Any]] = {
+    "wrapping_token": _option("wrapping_token", no_log=True),
+    "wrapping_path": _option("wrapping_path"),
+}
+
 CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
     "url": _option("url"),
     "namespace": _option("namespace"),
@@ -79,6 +84,12 @@ CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
 
 def login_config(params: t.Mapping[str, t.Any]) -> LoginConfig:
     """Judge the login's part of a module's ``params``. Raises ConfigError."""
+    judge_secrets(params)
+    return LoginConfig.from_options(part_for(LoginConfig, params))
+
+
+def judge_secrets(params: t.Mapping[str, t.Any]) -> None:
+    """Refuse secrets that are too short to be masked. Raises ConfigError."""
     for name in ALIASES:
         value = params.get(name)
         if value and len(value) < _SHORTEST_SECRET:
@@ -87,7 +98,6 @@ def login_config(params: t.Mapping[str, t.Any]) -> LoginConfig:
                 f"is shorter than {_SHORTEST_SECRET} characters",
                 hint="Ansible would mask those characters inside the token as well; use a longer one",
             )
-    return LoginConfig.from_options(part_for(LoginConfig, params))
 
 
 def vault_connection(params: t.Mapping[str, t.Any]) -> VaultConnection:

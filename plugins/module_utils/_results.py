@@ -29,7 +29,7 @@ def result_of_login(module: AnsibleModule, done: LoggedIn, give_token: bool) -> 
         answer["auth"] = {name: value for name, value in answer["auth"].items() if name != "client_token"}
     result: dict[str, t.Any] = {"changed": True, "login": answer, "identity": dataclasses.asdict(done.identity)}
     if done.login.token:
-        result["expires_at"] = _expiry(done.login.token)
+        result["expires_at"] = expiry(done.login.token)
     if done.nonce:
         result["nonce"] = done.nonce
         module.warn(
@@ -49,7 +49,7 @@ def result_of_token(token: Token, give_token: bool) -> dict[str, t.Any]:
     }
     if give_token:
         auth["client_token"] = token.client_token
-    return {"login": {"auth": auth}, "expires_at": _expiry(token)}
+    return {"login": {"auth": auth}, "expires_at": expiry(token)}
 
 
 def utc(seconds: float) -> str:
@@ -57,5 +57,6 @@ def utc(seconds: float) -> str:
     return datetime.fromtimestamp(int(seconds), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _expiry(token: Token) -> str | None:
+def expiry(token: Token) -> str | None:
+    """When the token ends, as ``utc`` has it; None for never."""
     return None if token.ttl == 0 else utc(time.time() + token.left(clock.now()))

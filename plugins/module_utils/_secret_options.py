@@ -10,4 +10,5 @@ ALIASES = {
     "secret_key": ("aws_secret_access_key", "aws_secret_key", "ec2_secret_key"),
     "session_token": ("aws_session_token", "aws_security_token", "security_token", "access_token"),
     "nonce": (),
+    "wrapping_token": (),
 }

@@ -22,12 +22,14 @@ extends_documentation_fragment:
   - vaultfleet.aws.attributes
   - vaultfleet.aws.attributes.action_group
   - vaultfleet.aws.login
+  - vaultfleet.aws.unwrap
   - vaultfleet.aws.connection
 attributes:
   check_mode:
     support: full
     details:
       - It never logs in. A token in O(sink) is looked up, to tell whether a login would be made.
+      - O(wrapping_token) is looked up, and fails as it would be refused, but is not used.
   diff_mode:
     support: full
     details:
@@ -141,6 +143,33 @@ EXAMPLES = r"""
   run_once: true
   register: vault
 
+- name: Log in on the controller for a host that has no AWS identity
+  vaultfleet.aws.aws_vault_login:
+    url: https://vault.example.org:8200
+    role: onpremises
+    wrap_ttl: 5m
+  delegate_to: localhost
+  register: wrapped
+
+- name: Unwrap the token on the host; nobody else has used it
+  vaultfleet.aws.aws_vault_login:
+    url: https://vault.example.org:8200
+    wrapping_token: "{{ wrapped.login.wrap_info.token }}"
+  register: vault
+
+- name: Read what a wrapped sink of the agent holds
+  ansible.builtin.slurp:
+    src: /run/vault-agent/wrapped
+  register: sink
+  no_log: true
+
+- name: Unwrap the agent's token
+  vaultfleet.aws.aws_vault_login:
+    url: https://vault.example.org:8200
+    wrapping_token: "{{ sink.content | b64decode }}"
+    wrapping_path: sys/wrapping/wrap
+  register: vault
+
 - name: Revoke the token on the host and remove it
   vaultfleet.aws.aws_vault_login:
     url: https://vault.example.org:8200
@@ -153,6 +182,7 @@ RETURN = r"""
 login:
   description:
     - The server's answer, in the shape of Vault's API.
+    - With O(wrapping_token) it has C(auth) alone, with what is known of the token.
     - Not there in check mode, and with O(state=absent).
   returned: when there is a token
   type: dict
@@ -247,7 +277,7 @@ identity:
       sample: eu-central-1
 expires_at:
   description: When the token ends, in UTC; V(null) for never.
-  returned: when there is a token
+  returned: when there is a token, and the server tells how long it lives
   type: str
   sample: "2026-11-21T12:00:00Z"
 nonce:
@@ -272,6 +302,7 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._results import res
 FRONT_END = "aws_vault_login"
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     **_options.LOGIN_SPEC,
+    **_options.UNWRAP_SPEC,
     **_options.CONNECTION_SPEC,
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "sink": {
@@ -291,11 +322,15 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 def main() -> None:
     """The module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    for library, missing in (("boto3", lib_botocore.MISSING), ("hvac", lib_hvac.MISSING)):
+    unwrapping = bool(module.params["wrapping_token"])
+    for library, missing in (("boto3", lib_botocore.MISSING and not unwrapping), ("hvac", lib_hvac.MISSING)):
         if missing:
             module.fail_json(msg=missing_required_lib(library), exception=missing)
     try:
-        result = run_with_sink(module) if module.params["sink"] else run(module)
+        if unwrapping:
+            result = run_unwrapping(module)
+        else:
+            result = run_with_sink(module) if module.params["sink"] else run(module)
     except LoginError as e:
         module.fail_json(msg=str(e))
     module.exit_json(**result)
@@ -329,6 +364,13 @@ def run_with_sink(module: AnsibleModule) -> dict[str, t.Any]:
     min_ttl = parse_duration("min_ttl", module.params["min_ttl"])
     check(config)
     return _sink_task.present(module, place, config, vault, min_ttl, module.params["return_token"] is True)
+
+
+def run_unwrapping(module: AnsibleModule) -> dict[str, t.Any]:
+    """Return the token that was wrapped by somebody else. Raises LoginError."""
+    from ansible_collections.vaultfleet.aws.plugins.module_utils import _unwrap_task
+
+    return _unwrap_task.present(module, connect(module))
 
 
 def connect(module: AnsibleModule) -> Vault:

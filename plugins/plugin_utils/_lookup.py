@@ -36,6 +36,7 @@ from ansible_collections.vaultfleet.aws.plugins.plugin_utils._shared import (
     shared_login,
 )
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._store import (
+    BusyError,
     Store,
     StoreError,
     open_store,
@@ -73,7 +74,10 @@ def from_environment(name: str, definition: t.Mapping[str, t.Any], value: t.Any,
 def answer(options: Options, warn: Warn) -> t.Any:
     """Return the token, or the whole answer, that ``options`` ask for. Raises LoginError."""
     try:
-        found = _from_sink(options, warn) if options["sink"] else _by_login(options, warn)
+        if options["wrapping_token"]:
+            found = _unwrapped(options, warn)
+        else:
+            found = _from_sink(options, warn) if options["sink"] else _by_login(options, warn)
     except StoreError as e:
         raise ConfigError(
             "cache", str(e), hint="make room or remove what is in the way, or set cache to none"
@@ -83,7 +87,7 @@ def answer(options: Options, warn: Warn) -> t.Any:
 
 def remember(name: str, lookups: t.Sequence[Options]) -> None:
     """Leave a note for the next lookup that is given the same as this one, which got its answers by ``lookups``."""
-    if any(options["sink"] or options["cache"] == "none" for options in lookups):
+    if any(options["sink"] or options["wrapping_token"] or options["cache"] == "none" for options in lookups):
         return
     tokens = [{**note_of(_wish(options)), "whole": options["return"] == "login"} for options in lookups]
     with contextlib.suppress(StoreError):  # it only takes longer without
@@ -135,6 +139,42 @@ def _store(warn: Warn) -> Store | None:
     return store
 
 
+def _unwrapped(options: Options, warn: Warn) -> dict[str, t.Any]:
+    """The token in a wrapping token. That is used up by the first lookup of a run, which shares what was in it: Ansible
+    evaluates a variable anew each time that it is used.
+    """
+    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.unwrapped import Wrapping, unwrap
+    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Vault
+
+    for option in ("sink", "wrap_ttl"):
+        if options[option]:
+            raise ConfigError(option, "cannot go with wrapping_token", hint="remove one of them")
+    wrapping = Wrapping.from_options(options)
+    connection = VaultConnection.from_options(part_for(VaultConnection, options))
+    store = _store(warn) if options["cache"] == "run" else None
+    parts = [wrapping.token, wrapping.path, connection.url, connection.namespace]
+    name = "unwrapped-" + hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    patience = parse_duration("cache_timeout", options["cache_timeout"], minimum=1)
+    try:
+        with store.lock(name, patience) if store else contextlib.nullcontext():
+            known = store.read(name) if store else None
+            if known:
+                return {"auth": known["auth"]}
+            vault = Vault(connection, FRONT_END)
+            try:
+                auth = unwrap(vault, wrapping).auth
+            finally:
+                vault.close()
+            if store:
+                with contextlib.suppress(StoreError):  # what was unwrapped must not be lost for that
+                    store.write(name, {"auth": auth})
+    except BusyError:
+        raise StoreError(
+            f"another process of this run has been unwrapping for {patience} s: raise cache_timeout"
+        ) from None
+    return {"auth": auth}
+
+
 def _from_sink(options: Options, warn: Warn) -> dict[str, t.Any]:
     """The token in a file that somebody else keeps fresh. Raises SinkError if it is missing or does not work."""
     path = options["sink"]
@@ -142,7 +182,9 @@ def _from_sink(options: Options, warn: Warn) -> dict[str, t.Any]:
     if not token:
         raise SinkError(f"sink: there is no token in {path}", hint="see whether the agent that keeps it runs")
     if not re.fullmatch("[!-z|~]+", token):
-        raise SinkError(f"sink: {path} holds no plain token", hint="a wrapped or encrypted one is of no use here")
+        raise SinkError(
+            f"sink: {path} holds no plain token", hint="a wrapped one takes wrapping_token, an encrypted one decrypt"
+        )
     ends = _recorded_end(path, token)
     if ends is not None and ends <= time.time():
         raise SinkError(f"sink: the token in {path} has ended", hint="log in anew, or see whether its agent runs")

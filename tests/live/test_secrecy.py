@@ -57,6 +57,8 @@ def tasks(stack: Stack, folder: Path) -> list[TaskData]:
         login("thought_unchanged", {"changed_when": False}, **given(stack)),
         login("shown_by_user", {"no_log": False, "diff": True}, **given(stack)),
         login("wrapped", **given(stack), wrap_ttl=60),
+        login("unwrapped", wrapping_token="{{ wrapped.login.wrap_info.token }}"),
+        login("unwrapped_again", wrapping_token="{{ wrapped.login.wrap_info.token }}"),
         login("first", **ec2),
         login("again", **ec2, nonce="{{ first.nonce }}"),
         login("mismatch", **ec2, nonce="{{ wrong_nonce }}"),
@@ -77,7 +79,7 @@ def secrets(stack: Stack, played: Played) -> list[str]:
     auths = [results[name] for name in results] + results["looped"]["results"]
     tokens = [((one.get("login") or {}).get("auth") or {}).get("client_token") for one in auths]
     found = [token for token in tokens if token]
-    assert len(found) == 10
+    assert len(found) == 11
     return [
         *found,
         results["first"]["nonce"],

@@ -77,6 +77,15 @@ def token_of_lookup(answer: Answer, client_token: str, since: float) -> Token:
     return _token(data, client_token, ttl, data.get("meta"), since)
 
 
+def token_of_data(answer: Answer, since: float) -> Token:
+    """Read the bare token that was wrapped by itself (``Vault.wrap``); nothing is known of its lease. Raises VaultError
+    if there is none.
+    """
+    data = answer.get("data")
+    token = _credential(data.get("token") if isinstance(data, dict) else None)
+    return Token(token, "", 0, False, 0, (), {}, since)
+
+
 def wrapped_of_login(answer: Answer) -> Wrapped:
     """Read the wrapping token from a wrapped answer. Raises VaultError if there is none."""
     info = answer.get("wrap_info")

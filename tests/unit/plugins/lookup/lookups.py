@@ -12,7 +12,7 @@ import typing as t
 import yaml
 from ansible import constants
 
-from ansible_collections.vaultfleet.aws.plugins.doc_fragments import connection, login
+from ansible_collections.vaultfleet.aws.plugins.doc_fragments import connection, login, unwrap
 from ansible_collections.vaultfleet.aws.plugins.lookup import vault_aws_token
 
 NAME = "vaultfleet.aws.vault_aws_token"
@@ -32,6 +32,8 @@ def definitions() -> Definitions:
         vault_aws_token.DOCUMENTATION,
         login.ModuleDocFragment.DOCUMENTATION,
         login.ModuleDocFragment.PLUGINS,
+        unwrap.ModuleDocFragment.DOCUMENTATION,
+        unwrap.ModuleDocFragment.PLUGINS,
         connection.ModuleDocFragment.DOCUMENTATION,
         connection.ModuleDocFragment.PLUGINS,
     ):

@@ -11,16 +11,17 @@ import typing as t
 import pytest
 import yaml
 
-from ansible_collections.vaultfleet.aws.plugins.doc_fragments import connection, login
+from ansible_collections.vaultfleet.aws.plugins.doc_fragments import connection, login, unwrap
 from ansible_collections.vaultfleet.aws.plugins.lookup import vault_aws_token
-from ansible_collections.vaultfleet.aws.plugins.module_utils._options import CONNECTION_SPEC, LOGIN_SPEC
+from ansible_collections.vaultfleet.aws.plugins.module_utils._options import CONNECTION_SPEC, LOGIN_SPEC, UNWRAP_SPEC
 from ansible_collections.vaultfleet.aws.tests.unit.plugins.lookup.lookups import definitions, options_of
 
 PARTS: dict[str, tuple[dict[str, t.Any], t.Any]] = {
     "login": (LOGIN_SPEC, login.ModuleDocFragment),
+    "unwrap": (UNWRAP_SPEC, unwrap.ModuleDocFragment),
     "connection": (CONNECTION_SPEC, connection.ModuleDocFragment),
 }
-SHARED = {**LOGIN_SPEC, **CONNECTION_SPEC}
+SHARED = {**LOGIN_SPEC, **UNWRAP_SPEC, **CONNECTION_SPEC}
 # Where community.hashi_vault's variable means the same; its mount point and role id are those of other methods too,
 # and its retries can be a dictionary.
 THEIRS = {

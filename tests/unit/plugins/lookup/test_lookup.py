@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -22,7 +23,9 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils import _store
 from ansible_collections.vaultfleet.aws.tests.unit.plugins.lookup.lookups import run
 from ansible_collections.vaultfleet.aws.tests.unit.plugins.plugin_utils.fakes import STATIC, FakeVault
-from ansible_collections.vaultfleet.aws.tests.unit.support.web import closed_port
+from ansible_collections.vaultfleet.aws.tests.unit.support import certificates
+from ansible_collections.vaultfleet.aws.tests.unit.support.vaults import AUTH, LOOKUP, TOKEN
+from ansible_collections.vaultfleet.aws.tests.unit.support.web import Reply, Seen, Web, closed_port
 
 HIT = """
 import multiprocessing, sys
@@ -307,3 +310,72 @@ def test_a_sink_whose_token_is_revoked(sink: Path, vault: FakeVault) -> None:
 def test_a_sink_and_a_server_that_is_away(sink: Path) -> None:
     with pytest.raises(AnsibleLookupError, match="cannot be reached"):
         run(sink=str(sink), url=f"http://127.0.0.1:{closed_port()}", retries=0)
+
+
+# --- a wrapping token
+
+
+@contextlib.contextmanager
+def wrapping_server() -> t.Iterator[Web]:
+    """A server with one wrapped login, for one use."""
+    used: list[str] = []
+
+    def serve(seen: Seen) -> Reply:
+        what = seen.path.rpartition("/")[2]
+        if what == "lookup-self":
+            return Reply(body=LOOKUP)
+        if used:
+            return Reply(400, {"errors": ["wrapping token is not valid or does not exist"]})
+        if what == "lookup":
+            return Reply(body={"data": {"creation_path": "auth/aws/login"}})
+        used.append(what)
+        return Reply(body={"auth": AUTH})
+
+    with Web(serve) as web:
+        yield web
+
+
+def test_a_wrapping_token_is_unwrapped_once_for_a_run(memory: Path) -> None:
+    """However often the variable with the lookup is used; a role that the settings name does not matter."""
+    with wrapping_server() as web:
+        options: dict[str, t.Any] = {"url": web.url, "ca_cert": certificates.CA, "wrapping_token": "hvs.wrapping"}
+        assert run(**options) == run(**options) == run(role="web", **options) == [TOKEN]
+        whole: dict[str, t.Any] = {**options, "return": "login"}
+        assert run(**whole)[0]["auth"]["accessor"] == "acc-1"
+        assert [seen.path.rpartition("/")[2] for seen in web.seen] == ["lookup", "unwrap", "lookup-self"]
+        with pytest.raises(AnsibleLookupError, match="somebody may have intercepted it"):
+            run(**options, cache="none")
+    assert not list(memory.glob("*/*/given-*")), "a hit would pass by the record"
+
+
+@pytest.mark.parametrize(
+    ("terms", "given", "said"),
+    [
+        (["web"], {}, "wrapping_token: has a role already"),
+        ([], {"sink": "/run/token"}, "sink: cannot go with wrapping_token"),
+        ([], {"wrap_ttl": "1m"}, "wrap_ttl: cannot go with wrapping_token"),
+        ([], {"wrapping_path": "a b"}, "wrapping_path: is not a path"),
+        ([], {"wrapping_token": "{canary"}, "wrapping_token: starts as JSON, and is none"),
+    ],
+)
+def test_what_cannot_go_with_a_wrapping_token(terms: list[str], given: dict[str, t.Any], said: str) -> None:
+    with wrapping_server() as web:
+        with pytest.raises(AnsibleLookupError) as caught:
+            run(*terms, **{"url": web.url, "wrapping_token": "hvs.wrapping", **given})
+        assert not web.seen
+    assert said in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+def test_what_was_unwrapped_is_handed_out_if_it_cannot_be_kept(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot be had again."""
+    write = _store.Store.write
+
+    def full(store: _store.Store, name: str, record: t.Any) -> None:
+        if name.startswith("unwrapped-"):
+            raise _store.StoreError("no room")
+        write(store, name, record)
+
+    monkeypatch.setattr(_store.Store, "write", full)
+    with wrapping_server() as web:
+        assert run(url=web.url, ca_cert=certificates.CA, wrapping_token="hvs.wrapping") == [TOKEN]

@@ -17,13 +17,14 @@ from ansible.module_utils.basic import AnsibleFallbackNotFound
 
 from ansible_collections.vaultfleet.aws.plugins.doc_fragments import connection as connection_fragment
 from ansible_collections.vaultfleet.aws.plugins.doc_fragments import login as login_fragment
+from ansible_collections.vaultfleet.aws.plugins.doc_fragments import unwrap as unwrap_fragment
 from ansible_collections.vaultfleet.aws.plugins.module_utils import _options
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig, VaultConnection
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.version import VERSION
 from ansible_collections.vaultfleet.aws.plugins.modules import aws_vault_login
 
-SPEC: dict[str, dict[str, t.Any]] = {**_options.LOGIN_SPEC, **_options.CONNECTION_SPEC}
+SPEC: dict[str, dict[str, t.Any]] = {**_options.LOGIN_SPEC, **_options.UNWRAP_SPEC, **_options.CONNECTION_SPEC}
 ENVIRONMENT = [name for name in SPEC if name != "validate_certs"]
 
 
@@ -32,6 +33,7 @@ def documented() -> dict[str, dict[str, t.Any]]:
     found: dict[str, dict[str, t.Any]] = {}
     for text in (
         login_fragment.ModuleDocFragment.DOCUMENTATION,
+        unwrap_fragment.ModuleDocFragment.DOCUMENTATION,
         connection_fragment.ModuleDocFragment.DOCUMENTATION,
         aws_vault_login.DOCUMENTATION,
     ):
@@ -78,7 +80,7 @@ def test_fields() -> None:
 def test_secrets_are_masked() -> None:
     """Ansible masks what no_log says, and warns of names that look secret but say nothing."""
     masked = {name for name, spec in SPEC.items() if spec.get("no_log")}
-    assert masked == {"secret_key", "session_token", "nonce", "proxies"}
+    assert masked == {"secret_key", "session_token", "nonce", "wrapping_token", "proxies"}
 
 
 def fallback(name: str) -> object:

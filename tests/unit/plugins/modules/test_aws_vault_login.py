@@ -15,7 +15,7 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils import _sink_task
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock, lib_botocore
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import CredentialsError
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.login import Identity, LoggedIn
@@ -312,3 +312,63 @@ def test_missing_library(world: World, monkeypatch: pytest.MonkeyPatch, library:
     result = world.run()
     assert result["failed"] is True
     assert f"({library})" in result["msg"]
+
+
+def wrapping_server(path: str, asked: list[str]) -> t.Callable[[Seen], Reply]:
+    """A server with a wrapped login that was made at ``path``; ``asked`` gets what it was asked for."""
+
+    def serve(seen: Seen) -> Reply:
+        asked.append(seen.path.rpartition("/")[2])
+        if seen.path.endswith("wrapping/lookup"):
+            return Reply(body={"data": {"creation_path": path}})
+        return Reply(body={"auth": AUTH} if seen.path.endswith("unwrap") else LOOKUP)
+
+    return serve
+
+
+WRAPPING = "hvs.wrapping-token-canary"
+
+
+def test_unwrapping(world: World) -> None:
+    """The token as after a login, of whatever role; no login is made, and AWS's library need not be there."""
+    asked: list[str] = []
+    with Web(wrapping_server("auth/aws/login", asked)) as web, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lib_botocore, "MISSING", "no botocore")
+        result = world.run_with({"url": web.url, "ca_cert": None, "wrapping_token": WRAPPING})
+    assert asked == ["lookup", "unwrap", "lookup-self"]
+    assert result["changed"] is True
+    assert result["login"]["auth"]["client_token"] == TOKEN
+    assert 2990 < result["login"]["auth"]["lease_duration"] <= 3000
+    assert result["expires_at"].endswith("Z")
+    assert "identity" not in result
+    assert not world.logins
+    assert not world.warnings
+
+
+def test_unwrapping_in_check_mode_uses_nothing_up(world: World) -> None:
+    asked: list[str] = []
+    with Web(wrapping_server("auth/aws/login", asked)) as web:
+        assert world.run(check=True, url=web.url, wrapping_token=WRAPPING) == {"changed": True}
+        wrong = world.run(check=True, url=web.url, wrapping_token=WRAPPING, mount_path="aws-eu")
+    assert asked == ["lookup", "lookup"]
+    assert "was made at auth/aws/login, not at auth/aws-eu/login" in wrong["msg"]
+
+
+@pytest.mark.parametrize(
+    ("option", "given"),
+    [
+        ("sink", {"sink": {"path": "/run/token", "mode": "0600", "owner": None, "group": None}}),
+        ("wrap_ttl", {"wrap_ttl": "1m"}),
+        ("state", {"state": "absent"}),
+        ("return_token", {"return_token": False}),
+        ("wrapping_token", {"wrapping_token": "short"}),
+        ("wrapping_token", {"wrapping_token": "{canary of a token that is none}"}),
+    ],
+)
+def test_what_cannot_go_with_unwrapping(world: World, option: str, given: dict[str, t.Any]) -> None:
+    """Told before any request."""
+    result = world.run(**{"wrapping_token": WRAPPING, **given})
+    assert result["failed"]
+    assert result["msg"].startswith(f"{option}: ")
+    assert "canary" not in result["msg"]
+    assert not world.web.seen
