@@ -112,7 +112,7 @@ def _judge(given: Given, config: LoginConfig, prints: bool) -> None:
             "nonce",
             "is missing: Vault would bind this instance to one that nobody knows",
             hint="give that of the instance's first login with --nonce-file or VAULTFLEET_AWS_NONCE; for the first"
-            " login make one (uuidgen > FILE) and keep it",
+            " login make one (cat /proc/sys/kernel/random/uuid > FILE) and keep it",
         )
     if config.wrap_ttl and given.store:
         raise ConfigError("wrap_ttl", "cannot go with --store", hint="a wrapping token is for one use: print it")
