@@ -31,6 +31,7 @@ LONG = [f"--ignore-glob=*/test_{name}.py" for name in ("*fuzz", "*properties", "
 PAGES = ["tests/docs/test_pages.py"]  # of the documentation what needs no server
 # A test that hangs shows where, and ends the run, long before CI's own limit.
 PATIENCE = ["--override-ini=faulthandler_timeout=600", "--override-ini=faulthandler_exit_on_timeout=true"]
+OLDEST = ("_auth", "_agent", "_cli")  # what runs on hosts
 NOTHING = Counts()
 NO_HOSTS = "booted hosts, for which root on Linux is needed: sudo make test"
 NO_OLD_PYTHON = "Python 3.9, the oldest of managed hosts, which this machine does not have"
@@ -101,7 +102,7 @@ def old_python(run: Run) -> Outcome:
     python = find_python("3.9")
     if python is None:
         return Outcome(ok=True, left_out=(NO_OLD_PYTHON,))
-    tests = [f"tests/unit/plugins/module_utils/{name}" for name in ("_auth", "_agent", "_cli")]
+    tests = [f"tests/unit/{name}" for name in ("examples", *(f"plugins/module_utils/{one}" for one in OLDEST))]
     return _pytest(ensure_venv("target-3.9", python), "unit-python3.9", [*WORKERS, *tests])
 
 
