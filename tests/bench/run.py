@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""``make bench``: our module, core, lookup and agent beside their peers and the bare libraries.
+"""``make bench``: our module, core, lookup and agent beside their peers and the bare libraries; bundle and role alone.
 
 Exits with 1 if a bound is missed.
 """
@@ -19,20 +19,22 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.fleet.errors import FleetError
 from tests.stack.errors import StackError
 from tests.stack.handle import Stack
 from tests.tools import commands
 from tests.tools.private_stack import private_stack
 from tests.tools.project import ToolError
 
-from . import agent_rows, imports, lookup_rows, machine, tasks
+from . import agent_rows, bundle, imports, lookup_rows, machine, roll_out, tasks
 from .numbers import Bound, Spread, ratio
 
 WALL = 1.0  # our task over the peer's
 IMPORT = 1.1  # the core's import over that of its libraries
 RESIDENT = 45.0  # MiB, with the core and its libraries loaded
+BUNDLES = 3  # rounds at most: each asks the package index anew
 
-PARTS = ("task", "core", "lookup", "agent")
+PARTS = ("task", "core", "lookup", "agent", "bundle", "fleet")
 
 Costs = Mapping[str, list[tasks.Cost]]
 
@@ -58,7 +60,10 @@ def main() -> int:
             rows = lookup_rows.measure(stack, folder, size) if "lookup" in arguments.only else None
             long = agent_rows.QUICK if arguments.quick else agent_rows.Size()
             agents = agent_rows.measure(stack, folder, long) if "agent" in arguments.only else None
-    except (StackError, ToolError) as exc:
+            bundles = bundle.measure(folder, min(rounds, BUNDLES)) if "bundle" in arguments.only else None
+            many = roll_out.QUICK if arguments.quick else roll_out.Size()
+            fleet = roll_out.measure(stack, folder, many) if "fleet" in arguments.only and _hosts() else None
+    except (StackError, ToolError, FleetError) as exc:
         print(f"bench: error: {exc}", file=sys.stderr)
         return 1
     except subprocess.CalledProcessError as exc:
@@ -81,10 +86,24 @@ def main() -> int:
     if agents:
         agent_rows.show(agents)
         bounds += agent_rows.bounds(agents)
+    if bundles:
+        bundle.show(bundles)
+        bounds += bundle.bounds(bundles)
+    if fleet:
+        roll_out.show(fleet)
+        bounds += roll_out.bounds(fleet)
     _show_bounds(bounds)
     if arguments.json:
-        _write(arguments.json, about, costs, imported, rows, agents, bounds)
+        parts = {"core": imported, "lookup": rows, "agent": agents, "bundle": bundles, "fleet": fleet}
+        _write(arguments.json, about, costs, parts, bounds)
     return 0 if all(bound.kept for bound in bounds) else 1
+
+
+def _hosts() -> bool:
+    if roll_out.possible():
+        return True
+    print("left out: roll-outs to booted hosts, for which root on Linux is needed: sudo make bench", file=sys.stderr)
+    return False
 
 
 def _wall(costs: Costs) -> dict[str, list[float]]:
@@ -147,17 +166,14 @@ def _write(
     file: Path,
     about: Mapping[str, str],
     costs: Costs | None,
-    imported: imports.Imports | None,
-    rows: lookup_rows.Rows | None,
-    agents: agent_rows.Rows | None,
+    parts: Mapping[str, t.Any],
     bounds: list[Bound],
 ) -> None:
+    """parts: dataclasses, or None for what was not measured."""
     values: dict[str, t.Any] = {
         "about": about,
         "task_seconds": {name: [dataclasses.asdict(cost) for cost in values] for name, values in (costs or {}).items()},
-        "core": imported and dataclasses.asdict(imported),
-        "lookup": rows and dataclasses.asdict(rows),
-        "agent": agents and dataclasses.asdict(agents),
+        **{name: rows and dataclasses.asdict(rows) for name, rows in parts.items()},
         "bounds": [{**dataclasses.asdict(bound), "kept": bound.kept} for bound in bounds],
     }
     file.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")

@@ -51,7 +51,7 @@ def ensure_image(name: str) -> Path:
     """
     packages.ensure()
     release = find_release(name)
-    recipe = digest(release.name, *OPTIONS, *MASKED, HOSTS)
+    recipe = digest(release.name, *OPTIONS, *_more(release), *MASKED, HOSTS)
     place = f"fleet-{release.name}-{recipe}"
     if (cache_root() / f"{place}.ok").exists():
         return cache_root() / place
@@ -64,7 +64,7 @@ def _build(release: Release, folder: Path) -> None:
     # In namespaces of its own, so that a build that is killed leaves neither processes nor mounts behind.
     alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     done = subprocess.run(
-        [*alone, "mmdebstrap", "--quiet", *OPTIONS, release.name, str(folder), _mirror()],
+        [*alone, "mmdebstrap", "--quiet", *OPTIONS, *_more(release), release.name, str(folder), _mirror()],
         check=False,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -84,6 +84,10 @@ def _build(release: Release, folder: Path) -> None:
     (etc / "resolv.conf").unlink(missing_ok=True)
     (etc / "hostname").unlink(missing_ok=True)
     (etc / "hosts").write_text(HOSTS, encoding="utf-8")
+
+
+def _more(release: Release) -> list[str]:
+    return [f"--include={package}" for package in release.more]
 
 
 def _mirror() -> str:

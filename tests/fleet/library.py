@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The agent's code, and the packages that it imports, on a host; all compiled for the host's Python."""
+"""Code on a host, compiled for its Python: the agent's with the packages that it imports, and Ansible."""
 
 from __future__ import annotations
 
+import platform
 import re
 import subprocess
 import sys
@@ -38,6 +39,7 @@ LIBRARY = f"{BASE}/library"
 CODE = f"{BASE}/code"
 SOURCE = f"{BASE}/source"
 UTILS = "ansible_collections/vaultfleet/aws/plugins/module_utils"
+ANSIBLE = "/opt/ansible"
 # With this, `python3 -m ansible_collections.vaultfleet.aws.plugins.module_utils._agent.cli` runs on the host.
 PYTHONPATH = f"{CODE}:{LIBRARY}"
 
@@ -58,14 +60,33 @@ def install(host: Host) -> None:
     host.run(["python3", "-m", "compileall", "-q", place])
 
 
+def ansible(release: str) -> Bind:
+    """What ``booted`` has to show to a host of this release that runs playbooks itself, at ANSIBLE. Raises FleetError.
+
+    ANSIBLE/bin on PATH and ANSIBLE on PYTHONPATH make the programs work.
+    """
+    found = find_release(release)
+    line = found.python.replace(".", "")
+    machine = platform.machine()
+    fit = [f"--abi={abi}" for abi in (f"cp{line}", "abi3", "none")]
+    fit += [f"--platform=manylinux{glibc}_{machine}" for glibc in ("_2_34", "_2_28", "_2_17", "2014")]
+    lock = (PROJECT / "tests" / "requirements" / "ansible.txt").read_text(encoding="utf-8")
+    return Bind(_tree("ansible", found, lock, ["--implementation=cp", *fit, "--platform=any"], ANSIBLE), ANSIBLE)
+
+
 def _library(release: Release) -> Path:
     lock = _needed((PROJECT / "tests" / "requirements" / release.lock).read_text(encoding="utf-8"))
+    return _tree("library", release, lock, ["--implementation=py", "--abi=none", "--platform=any"], LIBRARY)
+
+
+def _tree(name: str, release: Release, lock: str, fit: list[str], target: str) -> Path:
+    """The packages of a lock, from the cache; ``fit`` is what pip has to know of the host's Python beside its line."""
     image = ensure_image(release.name)
-    place = f"fleet-library-{release.name}-{digest(lock, image.name, COMPILE, LIBRARY)}"
+    place = f"fleet-{name}-{release.name}-{digest(lock, image.name, COMPILE, target)}"
     if (cache_root() / f"{place}.ok").exists():
         return cache_root() / place
     with step(f"Debian {release.name}: packages for Python {release.python}, once, in the cache"):
-        return cached(place, lambda folder: _build(release, lock, image, folder))
+        return cached(place, lambda folder: _build(release, lock, fit, image, folder, target))
 
 
 def _needed(lock: str) -> str:
@@ -78,18 +99,21 @@ def _needed(lock: str) -> str:
     return "".join(f"{found[name]}\n" for name in PACKAGES)
 
 
-def _build(release: Release, lock: str, image: Path, folder: Path) -> None:
+def _build(release: Release, lock: str, fit: list[str], image: Path, folder: Path, target: str) -> None:
     folder.chmod(0o755)
     wanted = folder.with_name("requirements.txt")
     wanted.write_text(lock, encoding="utf-8")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-input"]
-    pip += ["--no-deps", "--no-compile", "--require-hashes", "--only-binary", ":all:", "--implementation", "py"]
-    pip += ["--python-version", release.python, "--abi", "none", "--platform", "any"]
+    pip += ["--no-deps", "--no-compile", "--require-hashes", "--only-binary", ":all:"]
+    pip += ["--python-version", release.python, *fit]
     _run(
         [*pip, "--target", str(folder), "--requirement", str(wanted)], "install packages (is the package index there?)"
     )
+    for program in folder.glob("bin/*"):  # pip's are for the Python that pip runs with
+        text = program.read_text(encoding="utf-8")
+        program.write_text(f"#!/usr/bin/python3\n{text.partition(chr(10))[2]}", encoding="utf-8")
     alone = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", COMPILE, "sh"]
-    _run([*alone, str(folder), str(image), LIBRARY], "compile packages with the host's Python")
+    _run([*alone, str(folder), str(image), target], "compile packages with the host's Python")
 
 
 def _run(command: list[str], what: str) -> None:

@@ -13,17 +13,21 @@ from .errors import FleetError
 
 @dataclass(frozen=True)
 class Release:
-    """A release: its code name, its Python, and the lock of tests/requirements that fits that Python."""
+    """A release: its code name, its Python, and the lock of tests/requirements that fits that Python.
+
+    more: Debian packages that hosts of this release alone have.
+    """
 
     name: str
     python: str
     lock: str
+    more: tuple[str, ...] = ()
 
 
 RELEASES = {
     release.name: release
     for release in (
-        Release("trixie", python="3.13", lock="core-2.21.txt"),  # systemd 257
+        Release("trixie", python="3.13", lock="core-2.21.txt", more=("git",)),  # systemd 257
         Release("bookworm", python="3.11", lock="core-2.19.txt"),  # systemd 252
         Release("bullseye", python="3.9", lock="target-3.9.txt"),  # systemd 247
     )

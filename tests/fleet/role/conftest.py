@@ -23,7 +23,7 @@ class RollOut:
     """What happened, in this order, and what was on the hosts before it.
 
     traces: as looks.traces, by host. foretold: in check mode, on ``probe``, whose files were ``before`` that, and
-    ``afterwards``. first, again: for real, on all hosts.
+    ``afterwards``. first, again: for real, on all hosts. alone: once more, on ``probe``.
     """
 
     runner: Runner
@@ -34,6 +34,7 @@ class RollOut:
     afterwards: t.Mapping[str, str]
     first: Run
     again: Run
+    alone: Run
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +55,8 @@ def rollout(fleet: Fleet, stack: Stack, tmp_path_factory: pytest.TempPathFactory
     afterwards = looks.files(fleet.host(probe))
     first = runner.example()
     first.judge_success()
-    yield RollOut(runner, traces, probe, before, foretold, afterwards, first, runner.example())
+    again, alone = runner.example(), runner.example("--limit", probe)
+    yield RollOut(runner, traces, probe, before, foretold, afterwards, first, again, alone)
     for member in fleet.members.values():
         stack.delete_accesslist(member.instance)  # their nonces are gone
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+import resource
+import time
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +38,17 @@ _TASK = re.compile(r"^TASK \[(?:\S+ : )?(.*?)\] \**$")
 
 @dataclass(frozen=True)
 class Run:
-    """A run that has ended. executed: the modules that it ran, by host."""
+    """A run that has ended.
+
+    executed: the modules that it ran, by host. wall: seconds on the clock. processor: seconds that the processors of
+    the controller worked for it, which are all that ansible-playbook and what it started used.
+    """
 
     rc: int
     shown: str
     executed: t.Mapping[str, t.Sequence[str]]
+    wall: float
+    processor: float
 
     @property
     def changed(self) -> dict[str, list[str]]:
@@ -102,8 +110,11 @@ class Runner:
         groups = str(self.folder / "groups.ini")
         return self._run(str(EXAMPLE), "-i", groups, "-e", json.dumps(given), *arguments)
 
-    def role(self, *arguments: str, **variables: t.Any) -> Run:
-        """Play the role alone, for an agent of another name that logs in as instance profile; without prefix."""
+    def role(self, *arguments: str, play: t.Mapping[str, t.Any] | None = None, **variables: t.Any) -> Run:
+        """Play the role alone, for an agent that logs in as instance profile; ``variables`` without their prefix.
+
+        ``play`` are further keywords of the play, ``arguments`` of ansible-playbook.
+        """
         given = {
             "url": "{{ fleet_vault_url }}",
             "ca_cert": "{{ fleet_vault_ca_cert }}",
@@ -112,7 +123,7 @@ class Runner:
             **variables,
         }
         role = {"role": ROLE, "vars": {f"vault_agent_{name}": value for name, value in given.items()}}
-        return self._book({"roles": [role]}, *arguments)
+        return self._book({"roles": [role], **(play or {})}, *arguments)
 
     def remove(self, names: t.Sequence[str], *arguments: str) -> Run:
         """Play the role so that it takes the agents ``names`` away."""
@@ -132,12 +143,20 @@ class Runner:
     def _run(self, book: str, *arguments: str) -> Run:
         log = self.folder / FILE
         log.write_text("", encoding="utf-8")
+        start, used = time.monotonic(), _used()
         done = self.player.run("playbook", book, *arguments)
+        wall, processor = time.monotonic() - start, _used() - used
         executed: dict[str, list[str]] = {host: [] for host in self.fleet.members}
         for line in log.read_text(encoding="utf-8").splitlines():
             host, _space, module = line.partition(" ")
             executed[host].append(module)
-        return Run(done.returncode, done.stdout + done.stderr, executed)
+        return Run(done.returncode, done.stdout + done.stderr, executed, wall, processor)
+
+
+def _used() -> float:
+    """Seconds that processors worked for children of this process, of those that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def works(stack: Stack, token: str) -> bool:

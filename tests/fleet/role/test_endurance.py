@@ -23,7 +23,13 @@ from .runs import Runner, works
 # The agent of the example is of type iam there; with this one beside it, each release has one of type ec2.
 SECOND, SECONDS_HOST = "second", "bookworm"
 EC2_NAME = f"{{{{ '{SECOND}' if inventory_hostname == '{SECONDS_HOST}' else 'vault-agent' }}}}"
-BY_EXAMPLE = {"name": EC2_NAME, "type": "ec2", "role": "node", "header_value": None, "readers": ["app"]}
+BY_EXAMPLE: dict[str, t.Any] = {
+    "name": EC2_NAME,
+    "type": "ec2",
+    "role": "node",
+    "header_value": None,
+    "readers": ["app"],
+}
 BROKEN = "0.1.0-broken-start"
 BREAKS = b"import sys\nif 'run' in sys.argv:\n    raise SystemExit('a library is missing')\n"
 

@@ -59,7 +59,7 @@ def test_each_host_fails_with_its_own_hint(stack: Stack, hindered: Runner) -> No
 
 def test_bad_variables_touch_no_host(runner: Runner) -> None:
     """All of them are named at once."""
-    wrong = {"url": "vault.example.org", "wait_timeout": "soon", "sinks": [{"path": "token"}]}
+    wrong: dict[str, t.Any] = {"url": "vault.example.org", "wait_timeout": "soon", "sinks": [{"path": "token"}]}
     done = runner.role(name="bad", rolle="app", **wrong)
     assert done.rc != 0
     assert done.failed, done.shown

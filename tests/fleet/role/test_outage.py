@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import time
+import typing as t
 
 from tests.fleet.fleet import Fleet
 from tests.stack.handle import Stack
@@ -26,7 +27,7 @@ def test_agents_get_through_it_unaided(fleet: Fleet, stack: Stack, runner: Runne
     stack.root("PUT", f"auth/{MOUNT}/role/app-short", {**principal, **lives})
     for member in fleet.members.values():
         stack.delete_accesslist(member.instance, MOUNT)
-    variables = {
+    variables: dict[str, t.Any] = {
         "name": NAME,
         "mount_path": MOUNT,
         "type": f"{{{{ 'ec2' if inventory_hostname in {list(EC2)} else 'iam' }}}}",

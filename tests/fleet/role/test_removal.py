@@ -11,7 +11,7 @@ from tests.fleet.fleet import Fleet
 from . import looks
 from .conftest import RollOut
 
-NAMES = ("outage", "second", "vault-agent")  # of all agents that tests here leave
+NAMES = ("free", "outage", "runner", "second", "serial", "vault-agent")  # of all agents that tests here leave
 
 
 def test_removal(fleet: Fleet, rollout: RollOut) -> None:
