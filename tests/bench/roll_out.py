@@ -83,7 +83,7 @@ def measure(stack: Stack, folder: Path, size: Size) -> Rows:
             runner = Runner(fleet, runs)
             runner.prepare()
             rows.first[number] = _run(runner, number)
-            rows.again[number] = _run(runner, number)
+            rows.again[number] = _run(runner, number, idle=True)
     return rows
 
 
@@ -126,8 +126,10 @@ def _growth(costs: dict[int, Cost]) -> float:
     return _each(costs, *numbers[-2:]) / _each(costs, *numbers[:2])
 
 
-def _run(runner: Runner, forks: int) -> Cost:
+def _run(runner: Runner, forks: int, idle: bool = False) -> Cost:
     done = runner.role("--forks", str(forks))
     if done.rc != 0:
         raise ToolError(f"a roll-out failed:\n{done.shown}")
+    if idle and any(done.changed.values()):
+        raise ToolError(f"there was something to do in the second run:\n{done.shown}")
     return Cost(done.wall, done.processor, [len(modules) for modules in done.executed.values()])
