@@ -9,10 +9,16 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.vaultfleet.aws.plugins.plugin_utils._role.plan import PlanError, plan
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._role import peers, sources
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._role.plan import Plan, PlanError, plan
+
+ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
+    "variables": {"type": "dict", "required": True},
+    "earlier": {"type": "dict", "default": {}},
+}
 
 
 class ActionModule(ActionBase):
@@ -25,12 +31,29 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the plan. Raises AnsibleActionFail with all that is wrong."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        _validated, options = self.validate_argument_spec({"variables": {"type": "dict", "required": True}})
+        _validated, options = self.validate_argument_spec(ARGUMENT_SPEC)
+        earlier = options["earlier"]
         try:
-            made = plan(options["variables"])
+            made = self._with_sources(plan(options["variables"]))
+            problems = peers.refused_for(made, earlier)
+            if made.nonce:
+                problems += peers.shared_nonce(made.nonce, task_vars or {}, self._templar)
+            if problems:
+                raise PlanError(problems)
         except PlanError as e:
             raise AnsibleActionFail(str(e)) from None
-        result.update(changed=False, plan=dataclasses.asdict(made))
+        result.update(changed=False, plan=dataclasses.asdict(made), agents=peers.planned(made, earlier))
         if made.secret:
             result["_ansible_no_log"] = True  # hidden, and still registered
         return result
+
+    def _with_sources(self, made: Plan) -> Plan:
+        """The plan with what the controller's own files are found to be. Raises PlanError."""
+        return dataclasses.replace(made, bundle=sources.found(made.bundle, self._file, self._loader.path_dwim))
+
+    def _file(self, name: str) -> str | None:
+        """A file as Ansible takes them on the controller: beside the playbook, or in its folder ``files``."""
+        try:
+            return str(self._find_needle("files", name))
+        except AnsibleError:
+            return None

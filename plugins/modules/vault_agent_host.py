@@ -22,6 +22,9 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
+    details:
+      - Users, groups and folders that do not exist yet are warnings then, as what creates them may be in check mode
+        itself.
   diff_mode:
     support: none
   idempotent:
@@ -52,6 +55,15 @@ options:
     type: list
     elements: dict
     default: []
+  folders:
+    description:
+      - What the service is to write to outside of its own folder. It must be there, unless O(service_state=stopped).
+    type: list
+    elements: str
+    default: []
+  sink_setype:
+    description: The SELinux type that is wished for. There is a warning where it has no effect.
+    type: str
   readers:
     description: The users who are to read them.
     type: list
@@ -85,7 +97,7 @@ systemd:
     version: 257
     runs: true
 selinux:
-  description: Whether SELinux is switched on.
+  description: Whether SELinux is switched on; in an image, whether it will be.
   returned: success
   type: bool
 sinks:
@@ -111,7 +123,9 @@ alone:
   returned: success
   type: bool
 there:
-  description: What of the agent is there, and whether it is to be restarted or reloaded since a run was broken off.
+  description:
+    - What of the agent is there, and whether it is to be restarted or reloaded since a run was broken off.
+    - Its configuration and its unit are among that, for a roll-back. They hold no secrets.
   returned: success
   type: dict
 """
@@ -132,14 +146,18 @@ def main() -> None:
             "service_state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
             "login": {"type": "dict", "default": {}},
             "sinks": {"type": "list", "elements": "dict", "default": []},
+            "folders": {"type": "list", "elements": "str", "default": []},
+            "sink_setype": {"type": "str"},
             "readers": {"type": "list", "elements": "str", "default": []},
             "python": {"type": "path"},
         },
         supports_check_mode=True,
     )
     params = module.params
-    seen = look.Look(params["name"], lambda command: module.run_command(command, handle_exceptions=False))
-    result: dict[str, t.Any] = {"systemd": seen.systemd()}
+    seen = look.Look(
+        params["name"], lambda command: module.run_command(command, handle_exceptions=False), module.check_mode
+    )
+    result: dict[str, t.Any] = {"systemd": seen.systemd(), "selinux": look.selinux()}
     seen.foreign()
     if params["state"] == "present":
         if params["service_state"] == "started" and result["systemd"]["version"] and not result["systemd"]["runs"]:
@@ -148,11 +166,15 @@ def main() -> None:
         result["sinks"] = seen.sinks(params["sinks"])
         result["readers_fit"] = seen.readers(params["readers"])
         seen.others(params["login"])
+        seen.setype(params["sink_setype"], result["selinux"])
+        if params["service_state"] == "started":
+            seen.folders(params["folders"])
     if seen.problems:
         module.fail_json(msg="\n".join(seen.problems))
+    for warning in seen.warnings:
+        module.warn(warning)
     module.exit_json(
         changed=False,
-        selinux=look.selinux(),
         bundles=look.bundles(),
         unused=versions.unused(),
         alone=look.alone(params["name"]),

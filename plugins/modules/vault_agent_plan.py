@@ -15,6 +15,8 @@ description:
   - Part of the role P(vaultfleet.aws.vault_agent#role), which is the way to use it.
   - Judges all variables of a host at once, on the controller and without a connection, by the rules of the agent
     itself. The error has a line for each variable that is wrong.
+  - Also refuses a nonce that another host of the play would have as well, a second agent of type ec2 for the same
+    server, namespace and mount, and files of the controller that are not there, or are not what they should be.
 author:
   - vaultfleet.aws contributors (@vaultfleet)
 extends_documentation_fragment:
@@ -33,6 +35,10 @@ options:
     description: The variables, by their full names. One that the role does not know is an error.
     type: dict
     required: true
+  earlier:
+    description: The RV(agents) of the host as they were before.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -54,6 +60,10 @@ plan:
   description:
     - What the role does on the host. Its form may change with each version.
     - If it holds AWS keys or a nonce, it is hidden from all output, and is in the registered variable nevertheless.
+  returned: success
+  type: dict
+agents:
+  description: The server, namespace and mount of each agent that this run has planned for the host so far, by its name.
   returned: success
   type: dict
 """

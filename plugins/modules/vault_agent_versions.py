@@ -33,7 +33,7 @@ options:
     description:
       - V(unpacked) unpacks O(archive), so that others see all of it or nothing, and removes the archive.
       - V(current) has the agent O(name) run from O(version), at its next start.
-      - V(pruned) removes what no agent runs from.
+      - V(pruned) removes what no agent runs from, and the folder itself once it is empty.
       - V(absent) takes the link of the agent O(name) away, and prunes.
     type: str
     choices: [unpacked, current, pruned, absent]
@@ -132,12 +132,13 @@ def _current(params: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
 
 
 def _pruned(params: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
-    if dry or not versions.unused():
+    if dry or not os.path.isdir(places.BUNDLES):
         return {"changed": bool(versions.unused()), "removed": versions.unused()}
     with versions.turn():
         removed = versions.unused()
         versions.prune(removed)
-    return {"changed": True, "removed": removed}
+        gone = versions.leave()
+    return {"changed": bool(removed) or gone, "removed": removed}
 
 
 def _absent(params: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
@@ -149,8 +150,7 @@ def _absent(params: t.Mapping[str, t.Any], dry: bool) -> dict[str, t.Any]:
         unlinked = versions.unlink(params["name"])
         removed = versions.unused()
         versions.prune(removed)
-        if not os.listdir(places.BUNDLES):
-            os.rmdir(places.BUNDLES)
+        versions.leave()
     return {"changed": unlinked or bool(removed), "removed": removed}
 
 

@@ -26,12 +26,24 @@ _PRIVATE = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")  # noqa: S10
 
 
 class Look:
-    """Looks at a host. problems: why it cannot be done there, one line each."""
+    """Looks at a host.
 
-    def __init__(self, name: str, run: Run) -> None:
+    problems: why it cannot be done there, one line each. warnings: what is missing, where ``foretold`` is only what
+    would be done: what comes before the role may then not have been done either.
+    """
+
+    def __init__(self, name: str, run: Run, foretold: bool = False) -> None:
         self.name = name
         self.run = run
+        self.foretold = foretold
         self.problems: list[str] = []
+        self.warnings: list[str] = []
+
+    def _missing(self, what: str) -> None:
+        if self.foretold:
+            self.warnings.append(f"{what} yet -- it must be there once the role runs outside check mode")
+        else:
+            self.problems.append(f"{what} -- create it first")
 
     def systemd(self) -> dict[str, t.Any]:
         """Its version, and whether it runs here."""
@@ -95,22 +107,21 @@ class Look:
             found.append({"type": "file", "config": config})
         return found
 
-    def _uid(self, name: str, path: str) -> int:
-        return self._id("owner", name, path, lambda: pwd.getpwnam(name).pw_uid)
+    def _uid(self, name: str, path: str) -> int | str:
+        return self._id("user", name, path, lambda: pwd.getpwnam(name).pw_uid)
 
-    def _gid(self, name: str, path: str) -> int:
+    def _gid(self, name: str, path: str) -> int | str:
         return self._id("group", name, path, lambda: grp.getgrnam(name).gr_gid)
 
-    def _id(self, option: str, name: str, path: str, of_name: t.Callable[[], int]) -> int:
+    def _id(self, kind: str, name: str, path: str, of_name: t.Callable[[], int]) -> int | str:
+        """The number, or the name itself while there is none."""
         if name.isdecimal():
             return int(name)
         try:
             return of_name()
         except KeyError:
-            self.problems.append(
-                f"vault_agent_sinks: {option} {name} of {path} is not known on this host -- create it first"
-            )
-            return -1
+            self._missing(f"vault_agent_sinks: there is no {kind} {name}, who is to have {path}, on this host")
+            return name
 
     def readers(self, readers: t.Sequence[str]) -> bool:
         """Whether the members of the agent's group are the ones wished for."""
@@ -118,11 +129,27 @@ class Look:
             try:
                 pwd.getpwnam(reader)
             except KeyError:
-                self.problems.append(f"vault_agent_readers: there is no user {reader} on this host -- create it first")
+                self._missing(f"vault_agent_readers: there is no user {reader} on this host")
         try:
             return sorted(grp.getgrnam(self.name).gr_mem) == sorted(readers)
         except KeyError:
             return False
+
+    def folders(self, folders: t.Sequence[str]) -> None:
+        """The folders that the service writes to must be there, or systemd does not start it."""
+        for folder in folders:
+            if not os.path.isdir(folder):
+                self._missing(
+                    f"vault_agent_sinks, vault_agent_metrics_file: there is no folder {folder}, which the agent is to"
+                    " write to, on this host"
+                )
+
+    def setype(self, given: str | None, selinux: bool) -> None:
+        """Say where a type of SELinux is without effect."""
+        if given and not selinux:
+            self.warnings.append(
+                f"vault_agent_sink_setype: SELinux is off on this host, so that {given} has no effect here"
+            )
 
     def others(self, login: t.Mapping[str, str]) -> None:
         """Refuse a second agent for what the server keeps one nonce of."""
@@ -130,11 +157,7 @@ class Look:
             return
         for other, config in _configs():
             if other != self.name and _login(config) == dict(login):
-                self.problems.append(
-                    f"the agent {other} of this host logs in by ec2 to the same server, namespace and mount, which"
-                    " keeps one nonce for each instance, so that the two would lock each other out -- let both read the"
-                    " sinks of one agent (see vault_agent_readers), or give one of them a mount of its own"
-                )
+                self.problems.append(clash(other))
 
     def foreign(self) -> None:
         """Refuse to take over what somebody else put there under the agent's name."""
@@ -168,6 +191,10 @@ class Look:
             "folder": os.path.isdir(places.CONFIGS),
             "config": bool(config),
             "unit": os.path.lexists(places.unit(self.name)),
+            "texts": {
+                "config": service.read(places.config(self.name)),
+                "unit": service.read(places.unit(self.name)),
+            },
             "enabled": os.path.lexists(places.wanted(self.name)),
             "credentials": sorted(os.listdir(folder)) if os.path.isdir(folder) else [],
             "current": places.current(self.name),
@@ -184,14 +211,24 @@ class Look:
         current = places.current(self.name)
         if current and not str(seen.get("program")).startswith(f"{places.BUNDLES}/{current}/"):
             return True
-        folder = places.credentials(self.name)
+        folder, unit = places.credentials(self.name), service.read(places.unit(self.name)) or ""
         names = os.listdir(folder) if os.path.isdir(folder) else []
+        names = [name for name in names if f"\nLoadCredential={name}:" in unit]
         loaded = f"/run/credentials/{self.name}.service"
         return any(service.read(f"{folder}/{name}") != service.read(f"{loaded}/{name}") for name in names)
 
     def _reload_due(self, seen: t.Mapping[str, t.Any]) -> bool:
         text = service.read(places.config(self.name))
         return text is not None and seen.get("config_sha256") != hashlib.sha256(text.encode()).hexdigest()
+
+
+def clash(other: str) -> str:
+    """Why an agent cannot be on a host beside the agent ``other``, which logs in by ec2 to the same place."""
+    return (
+        f"the agent {other} of this host logs in by ec2 to the same server, namespace and mount, which keeps one nonce"
+        " for each instance, so that the two would lock each other out -- let both read the sinks of one agent (see"
+        " vault_agent_readers), or give one of them a mount of its own"
+    )
 
 
 def bundles() -> dict[str, str]:
@@ -211,8 +248,11 @@ def alone(name: str) -> bool:
 
 
 def selinux() -> bool:
-    """Whether the host has SELinux switched on."""
-    return os.path.exists("/sys/fs/selinux/enforce")
+    """Whether the host has SELinux switched on; an image, whether it will."""
+    if _runs():
+        return os.path.exists("/sys/fs/selinux/enforce")
+    found = re.search(r"^SELINUX=(\w+)", service.read("/etc/selinux/config") or "", re.MULTILINE)
+    return found is not None and found[1] != "disabled"
 
 
 def _configs() -> t.Iterator[tuple[str, dict[str, t.Any]]]:

@@ -102,6 +102,14 @@ def prune(entries: t.Iterable[str]) -> None:
             os.unlink(path)
 
 
+def leave() -> bool:
+    """Remove the folder of bundles if it is empty; whether it was. Raises OSError."""
+    if os.listdir(places.BUNDLES):
+        return False
+    os.rmdir(places.BUNDLES)
+    return True
+
+
 def _remove_leftovers() -> None:
     prune(entry for entry in os.listdir(places.BUNDLES) if entry.startswith((_NEW, _OLD)))
 

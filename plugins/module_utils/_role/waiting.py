@@ -64,9 +64,11 @@ def wait(name: str, timeout: float, run: Run) -> Outcome:
         status = seen.status
         if status is None:
             silent.add(seen.shown.get("InvocationID", ""))
-        if status is not None and _serves(seen, status, digest):
-            return Outcome("", True, status, _warnings(name, seen, status))
         passed = time.monotonic() - begun
+        if status is not None and _serves(seen, status, digest):
+            unheld = _unheld(name, seen, status)
+            if not unheld or passed > _SETTLES:
+                return Outcome(unheld, True, status, _warnings(status))
         if status is not None and passed > _SETTLES:
             if status.get("reload_error") and status.get("config_sha256") != digest:
                 return Outcome(f"the agent refused its configuration: {status['reload_error']}", True, status)
@@ -113,19 +115,22 @@ def _is_blocked(status: t.Mapping[str, t.Any]) -> bool:
     return status.get("token_fits") is False and "login" in status.get("errors", {})
 
 
-def _warnings(name: str, seen: _Seen, status: t.Mapping[str, t.Any]) -> tuple[str, ...]:
-    found = []
+def _unheld(name: str, seen: _Seen, status: t.Mapping[str, t.Any]) -> str:
+    """Why the nonce ends with the process, or ""."""
     configured = os.path.exists(f"{places.credentials(name)}/nonce")
     # What the agent believes, and what systemd says, are two things.
     held = status.get("nonce_kept") and (configured or seen.shown.get("NFileDescriptorStore") != "0")
-    if status.get("nonce_kept") is not None and not held:
-        found.append(
-            "only the agent's own memory has the nonce of this instance, systemd does not hold it: once the agent ends,"
-            " the server refuses the instance until its entry in identity-accesslist is deleted"
-        )
-    if status["state"] == "at risk":
-        found.append(f"there is a token, but: {_errors(status)}")
-    return tuple(found)
+    if held or status.get("nonce_kept") is None:
+        return ""
+    return (
+        "there is a token, but only the agent's own memory has the nonce of this instance, systemd does not hold it:"
+        " once the agent ends, the server refuses the instance until its entry in identity-accesslist is deleted -- see"
+        f" what changes FileDescriptorStoreMax (systemctl cat {name}), or give the host a vault_agent_nonce of its own"
+    )
+
+
+def _warnings(status: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    return (f"there is a token, but: {_errors(status)}",) if status["state"] == "at risk" else ()
 
 
 def _errors(status: t.Mapping[str, t.Any]) -> str:

@@ -43,8 +43,6 @@ def rollout(fleet: Fleet, stack: Stack, tmp_path_factory: pytest.TempPathFactory
     for member in fleet.members.values():
         stack.imds_reset(member.instance)
         stack.delete_accesslist(member.instance)
-        # In check mode the example only says that it would, and the role misses the user then.
-        member.host.run(["useradd", "--system", "--user-group", "--create-home", "app"])
     bundles.current()
     runner = Runner(fleet, tmp_path_factory.mktemp("role"))
     runner.prepare()

@@ -78,7 +78,8 @@ def test_broken_version_is_rolled_back(fleet: Fleet, stack: Stack, runner: Runne
     words = done.failed["bullseye"]
     assert "the agent does not stay up" in words, words
     assert "a library is missing" in words, words
-    assert f"rolled back to version {before.version}, as version {BROKEN} does not run" in words, words
+    assert f"rolled back to version {before.version} with its unit and configuration" in words, words
+    assert f"version {BROKEN} does not run" in words, words
     looks.until(lambda: serves(host), "it did not come back")
     after = looks.agent(host)
     assert (after.version, after.token) == (before.version, before.token)

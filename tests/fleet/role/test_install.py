@@ -42,8 +42,11 @@ def test_second_run(rollout: RollOut) -> None:
 
 
 def test_check_mode_on_an_untouched_host(rollout: RollOut) -> None:
-    """It tells of changes, among them those that matter, and makes none."""
+    """It tells of changes, among them those that matter, and makes none; and of the reader that is still to come."""
     rollout.foretold.judge_success()
+    words = " ".join(rollout.foretold.shown.split())
+    assert "vault_agent_readers: there is no user app on this host yet" in words, rollout.foretold.shown
+    assert "there is no user" not in rollout.first.shown
     assert rollout.afterwards == rollout.before
     told, done = rollout.foretold.changed[rollout.probe], rollout.first.changed[rollout.probe]
     assert {"Create the agent's user", "Unpack the bundle", "Configure the agent", "Write the unit"} <= {*told}

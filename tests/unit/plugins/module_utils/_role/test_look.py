@@ -29,7 +29,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def looked(name: str = "agent", **answers: tuple[int, str, str]) -> Look:
+def looked(name: str = "agent", foretold: bool = False, **answers: tuple[int, str, str]) -> Look:
     """A look at a host whose programs give ``answers``, by the program's name; others are not there."""
 
     def run(command: list[str]) -> tuple[int, str, str]:
@@ -38,7 +38,7 @@ def looked(name: str = "agent", **answers: tuple[int, str, str]) -> Look:
             raise FileNotFoundError(2, "No such file or directory")
         return answers[program]
 
-    return Look(name, run)
+    return Look(name, run, foretold)
 
 
 def config(**more: t.Any) -> str:
@@ -112,9 +112,9 @@ def test_owners_are_numbers_in_the_configuration() -> None:
     ]
     assert not seen.problems
     seen.sinks([{"path": "/run/b", "mode": 0o600, "owner": "nobody-has-this", "group": "nor-this"}])
-    assert [text.split(" of ")[0] for text in seen.problems] == [
-        "vault_agent_sinks: owner nobody-has-this",
-        "vault_agent_sinks: group nor-this",
+    assert [text.split(",")[0] for text in seen.problems] == [
+        "vault_agent_sinks: there is no user nobody-has-this",
+        "vault_agent_sinks: there is no group nor-this",
     ]
 
 
@@ -123,6 +123,19 @@ def test_readers_must_exist() -> None:
     assert not seen.readers(["root", "nobody-has-this"])
     assert len(seen.problems) == 1
     assert "there is no user nobody-has-this" in seen.problems[0]
+
+
+def test_what_is_missing_is_foretold_in_check_mode() -> None:
+    seen = looked(foretold=True)
+    (sink,) = seen.sinks([{"path": "/run/b", "mode": 0o600, "owner": "nobody-has-this", "group": "root"}])
+    assert sink["config"] == {"path": "/run/b", "mode": 384, "owner": "nobody-has-this", "group": 0}
+    assert not seen.readers(["nobody-has-this", "root"])
+    assert not seen.problems
+    assert [text.partition(",")[0].partition(" on ")[0] for text in seen.warnings] == [
+        "vault_agent_sinks: there is no user nobody-has-this",
+        "vault_agent_readers: there is no user nobody-has-this",
+    ]
+    assert all("outside check mode" in text for text in seen.warnings)
 
 
 @pytest.mark.parametrize(
