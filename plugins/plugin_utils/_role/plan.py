@@ -289,8 +289,10 @@ def _judge_own(given: t.Mapping[str, t.Any]) -> list[str]:
         hint = "give it like /usr/bin/python3.11"
         problems.append(_problem("python", f"{_show(python)} is not an absolute path of a program", hint))
     source, digest = given.get("bundle_src"), given.get("bundle_sha256")
-    if source is not None and not (isinstance(source, str) and source):
-        problems.append(_problem("bundle_src", "is not text", "give the path of a file, or an https:// URL"))
+    if source is not None and not _is_path(source):
+        problems.append(
+            _problem("bundle_src", "is not the name of a file", "give the path of a file, or an https:// URL")
+        )
     if (source is None) != (digest is None):
         missing, other = ("bundle_sha256", "bundle_src") if digest is None else ("bundle_src", "bundle_sha256")
         problems.append(_problem(missing, f"is missing, but {PREFIX}{other} is given", "give both, or neither"))
@@ -298,8 +300,8 @@ def _judge_own(given: t.Mapping[str, t.Any]) -> list[str]:
         problems.append(_problem("bundle_sha256", "is not a SHA-256 in hex", "give what sha256sum prints"))
     if source is not None and "wheelhouse" in given:
         problems.append(_problem("wheelhouse", f"is given together with {PREFIX}bundle_src", "give one of them"))
-    if "wheelhouse" in given and not isinstance(given["wheelhouse"], str):
-        problems.append(_problem("wheelhouse", "is not text", "give a folder on the controller"))
+    if "wheelhouse" in given and not _is_path(given["wheelhouse"]):
+        problems.append(_problem("wheelhouse", "is not the name of a folder", "give a folder on the controller"))
     kind = given.get("sink_setype")
     if kind is not None and not (isinstance(kind, str) and re.fullmatch(r"\w{1,100}", kind, re.ASCII)):
         problems.append(_problem("sink_setype", f"{_show(kind)} is not an SELinux type", "give it like vault_token_t"))
@@ -344,6 +346,10 @@ def _unknown(name: str) -> str:
 
 def _problem(name: str, text: str, hint: str) -> str:
     return f"{PREFIX}{name}: {text} -- {hint}"
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and value != "" and value.isprintable()
 
 
 def _show(value: object) -> str:

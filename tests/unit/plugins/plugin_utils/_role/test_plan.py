@@ -9,6 +9,7 @@ from __future__ import annotations
 import configparser
 import contextlib
 import json
+import re
 import typing as t
 from pathlib import Path
 
@@ -236,7 +237,7 @@ WRONG: list[tuple[dict[str, t.Any], str]] = [
     ({"bundle_sha256": "0" * 64}, "bundle_src: is missing"),
     ({"bundle_src": "x", "bundle_sha256": "0" * 63}, "bundle_sha256: is not a SHA-256"),
     ({"bundle_src": "x", "bundle_sha256": "0" * 64, "wheelhouse": "w"}, "wheelhouse: is given together with"),
-    ({"wheelhouse": 3}, "wheelhouse: is not text"),
+    ({"wheelhouse": 3}, "wheelhouse: is not the name of a folder"),
     ({"sink_setype": "a b"}, "sink_setype: 'a b' is not an SELinux type"),
     ({"assume_role_external_id": "xy"}, "assume_role_arn: is missing"),
 ]
@@ -271,3 +272,20 @@ def test_any_value_is_taken_or_refused_by_name(value: t.Any) -> None:
             assert planned(**{name: value}).name
             continue
         assert all(problem.startswith(PREFIX) for problem in refused(**{name: value})), name
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN))
+@pytest.mark.parametrize("wrong", [-1, 1.5, [1], {"a": 1}, "\x00"])
+def test_each_variable_refuses_by_its_name(name: str, wrong: t.Any) -> None:
+    arn = {"assume_role_arn": "arn:aws:iam::123456789012:role/x"}
+    beside: dict[str, dict[str, t.Any]] = {
+        "nonce": {"type": "ec2"},
+        "signature_type": {"type": "ec2"},
+        "assume_role_external_id": arn,
+        "assume_role_session_name": arn,
+        "bundle_src": {"bundle_sha256": "0" * 64},
+        "bundle_sha256": {"bundle_src": "x"},
+    }
+    named = [text for text in refused(**{**beside.get(name, {}), name: wrong}) if re.match(rf"{PREFIX}{name}\W", text)]
+    assert named
+    assert all(" -- " in text for text in named)
