@@ -143,14 +143,19 @@ class Host:
 
 @contextlib.contextmanager
 def booted(
-    release: str = "trixie", binds: t.Sequence[Bind] = (), network: Network | None = None, hostname: str = ""
+    release: str = "trixie",
+    binds: t.Sequence[Bind] = (),
+    network: Network | None = None,
+    hostname: str = "",
+    tree: Path | None = None,
 ) -> t.Iterator[Host]:
     """A host that has booted; it is shut down when the block ends, however it ends.
 
     Without a ``network`` it is on the machine's own. ``hostname``: what it calls itself, if not by the name that it
-    has here. Raises FleetError when it does not come up. Units that failed to start are no error, but said.
+    has here. ``tree``: what it boots, if not that of the release; it is only read. Raises FleetError when it does not
+    come up. Units that failed to start are no error, but said.
     """
-    image = ensure_image(release)
+    image = tree or ensure_image(release)
     leftovers.clear_orphans()
     name = leftovers.new_name()
     group, folder = leftovers.control_group(name), leftovers.folder(name)

@@ -38,14 +38,21 @@ class RollOut:
 
 
 @pytest.fixture(scope="session")
-def rollout(fleet: Fleet, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[RollOut]:
-    """Agents on all hosts by the example for fleets; they stay until test_removal.py takes them away."""
-    for member in fleet.members.values():
-        stack.imds_reset(member.instance)
-        stack.delete_accesslist(member.instance)
+def plain(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Runner:
+    """Plays on hosts that may have the agents of the roll-out, or not."""
     bundles.current()
     runner = Runner(fleet, tmp_path_factory.mktemp("role"))
     runner.prepare()
+    return runner
+
+
+@pytest.fixture(scope="session")
+def rollout(fleet: Fleet, stack: Stack, plain: Runner) -> t.Iterator[RollOut]:
+    """Agents on all hosts by the example for fleets; they stay until test_removal.py takes them away."""
+    runner = plain
+    for member in fleet.members.values():
+        stack.imds_reset(member.instance)
+        stack.delete_accesslist(member.instance)
     traces = {name: looks.traces(fleet.host(name)) for name in fleet.members}
     probe = "bookworm"
     before = looks.files(fleet.host(probe))

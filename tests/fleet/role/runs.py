@@ -25,6 +25,7 @@ ROLE = "vaultfleet.aws.vault_agent"
 EXAMPLE = PROJECT / "examples" / "fleet.yml"
 EC2 = ("trixie", "bullseye")  # the hosts that log in by identity document; bookworm does by the role of its profile
 SETTINGS = f"""[defaults]
+connection_plugins = {Path(__file__).with_name("connections")}
 callback_plugins = {Path(__file__).with_name("callbacks")}
 callbacks_enabled = executions
 
@@ -89,10 +90,12 @@ class Runner:
         """What plays."""
         return Player(self.fleet, self.folder)
 
-    def prepare(self) -> None:
-        """Write what a run finds in its folder."""
+    def prepare(self, bundles: bool = True) -> None:
+        """Write what a run finds in its folder; with ``bundles``, those that were built before."""
         (self.folder / "ansible.cfg").write_text(SETTINGS, encoding="utf-8")
         (self.folder / "groups.ini").write_text("[ec2]\n" + "".join(f"{host}\n" for host in EC2), encoding="utf-8")
+        if not bundles:
+            return
         # The home of a run is its folder: what it builds is to be found again by the next.
         cache = self.folder / ".cache" / "vaultfleet-aws" / "bundles"
         cache.parent.mkdir(parents=True)
@@ -115,15 +118,23 @@ class Runner:
 
         ``play`` are further keywords of the play, ``arguments`` of ansible-playbook.
         """
+        return self.several([variables], *arguments, play=play)
+
+    def several(
+        self, wishes: t.Sequence[t.Mapping[str, t.Any]], *arguments: str, play: t.Mapping[str, t.Any] | None = None
+    ) -> Run:
+        """Play the role once for each of ``wishes``, which are variables as ``role`` takes them, in one play."""
         given = {
             "url": "{{ fleet_vault_url }}",
             "ca_cert": "{{ fleet_vault_ca_cert }}",
             "header_value": "{{ fleet_header_value }}",
             "role": "app",
-            **variables,
         }
-        role = {"role": ROLE, "vars": {f"vault_agent_{name}": value for name, value in given.items()}}
-        return self._book({"roles": [role], **(play or {})}, *arguments)
+        roles = [
+            {"role": ROLE, "vars": {f"vault_agent_{name}": value for name, value in {**given, **wish}.items()}}
+            for wish in wishes
+        ]
+        return self._book({"roles": roles, **(play or {})}, *arguments)
 
     def remove(self, names: t.Sequence[str], *arguments: str) -> Run:
         """Play the role so that it takes the agents ``names`` away."""
@@ -149,7 +160,7 @@ class Runner:
         executed: dict[str, list[str]] = {host: [] for host in self.fleet.members}
         for line in log.read_text(encoding="utf-8").splitlines():
             host, _space, module = line.partition(" ")
-            executed[host].append(module)
+            executed.setdefault(host, []).append(module)
         return Run(done.returncode, done.stdout + done.stderr, executed, wall, processor)
 
 

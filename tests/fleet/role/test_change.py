@@ -17,7 +17,7 @@ from . import bundles, looks
 from .runs import Runner, works
 
 SOON = {"vault_agent_lookup_interval": "2s"}  # that a revoked token is noticed
-NEW, BROKEN = "0.1.0-newer", "0.1.0-broken"
+NEW, NEWEST = "0.1.0-newer", "0.1.0-newest"
 READER = """
 first=$(cat /run/vault-agent/token)
 echo begun
@@ -68,21 +68,29 @@ def test_new_version_restarts(fleet: Fleet, stack: Stack, runner: Runner, tmp_pa
         assert works(stack, looks.agent(fleet.host(name)).token)
 
 
-def test_broken_version_is_rolled_back(fleet: Fleet, stack: Stack, runner: Runner, tmp_path: Path) -> None:
-    """The run fails, and says so; the agent goes on from the version that it had, with its token."""
+def test_what_does_not_run_is_rolled_back(fleet: Fleet, stack: Stack, runner: Runner, tmp_path: Path) -> None:
+    """The run fails, and says so; the agent goes on from the version, the unit and the configuration that it had.
+
+    Here it is a Python that is good by all looks, and does not start as a service.
+    """
     host = fleet.host("bullseye")
-    before = looks.agent(host)
-    broken = bundles.variables(tmp_path, BROKEN, lambda _program: b"raise SystemExit('a library is missing')\n")
-    done = runner.example("--limit", "bullseye", **SOON, **broken)
-    assert done.rc != 0
+    places = ("/etc/vault-agent/vault-agent.json", "/etc/systemd/system/vault-agent.service")
+    before, texts = looks.agent(host), [host.read(path) for path in places]
+    odd = '#!/bin/sh\n[ -z "$NOTIFY_SOCKET" ] || { echo \'not as a service\' >&2; exit 3; }\nexec python3 "$@"\n'
+    host.write("/usr/local/bin/odd-python", odd, 0o755)
+    newer = bundles.variables(tmp_path, NEWEST, lambda program: program + b"# newest\n")
+    changed = {"vault_agent_python": "/usr/local/bin/odd-python", "vault_agent_lookup_interval": "9s", **newer}
+    done = runner.example("--limit", "bullseye", **changed)
+    host.run(["rm", "/usr/local/bin/odd-python"])
+    assert {"Unpack the bundle", "Configure the agent", "Write the unit"} <= {*done.changed["bullseye"]}, done.shown
     words = done.failed["bullseye"]
-    assert "the agent does not stay up" in words, words
-    assert "a library is missing" in words, words
+    assert "the agent does not stay up: not as a service" in words, words
     assert f"rolled back to version {before.version} with its unit and configuration" in words, words
-    assert f"version {BROKEN} does not run" in words, words
+    assert f"version {NEWEST} does not run" in words, words
     looks.until(lambda: serves(host), "it did not come back")
     after = looks.agent(host)
     assert (after.version, after.token) == (before.version, before.token)
+    assert [host.read(path) for path in places] == texts
     assert works(stack, after.token)
 
 

@@ -20,6 +20,8 @@ def test_removal(fleet: Fleet, rollout: RollOut) -> None:
     done.judge_success()
     for name in fleet.members:
         host = fleet.host(name)
-        host.run(["userdel", "--remove", "app"], check=False)  # the play's, not the role's; it tells of a missing mailbox
+        host.run(
+            ["userdel", "--remove", "app"], check=False
+        )  # the play's, not the role's; it tells of a missing mailbox
         for kind, found in looks.traces(host).items():
             assert found == rollout.traces[name][kind], (name, kind)
