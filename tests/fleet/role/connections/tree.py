@@ -28,6 +28,11 @@ options:
     vars: [{name: tree_network}]
     required: true
 """
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+}
 ENTER = 'mount --bind /proc "$0/proc" && exec chroot "$0" /bin/sh -c "$1"'
 
 
@@ -50,7 +55,7 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # Ansible has no types
             check=False,
             input=in_data or b"",
             capture_output=True,
-            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
+            env=ENVIRONMENT,
         )
         return done.returncode, done.stdout, done.stderr
 
