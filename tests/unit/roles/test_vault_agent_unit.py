@@ -92,8 +92,13 @@ def test_older_systemd_gets_what_it_knows(systemd: int, store: list[str], ipc: l
 
 
 def test_secrets_are_handed_over_by_systemd_only() -> None:
-    keys = {"access_key": "AKIAEXAMPLE", "secret_key": "s3cr3t-s3cr3t", "session_token": "t0k3n-t0k3n"}
-    for given, name in ((keys, "aws-credentials"), ({"type": "ec2", "nonce": "n0nc3-n0nc3"}, "nonce")):
+    keys: dict[str, t.Any] = {
+        "access_key": "AKIAEXAMPLE",
+        "secret_key": "s3cr3t-s3cr3t",
+        "session_token": "t0k3n-t0k3n",
+    }
+    nonce: dict[str, t.Any] = {"type": "ec2", "nonce": "n0nc3-n0nc3"}
+    for given, name in ((keys, "aws-credentials"), (nonce, "nonce")):
         lines = unit(**given)
         (line,) = starting(lines, "LoadCredential=")
         assert line == f"LoadCredential={name}:/etc/vault-agent/agent.credentials/{name}"

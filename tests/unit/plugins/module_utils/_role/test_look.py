@@ -125,6 +125,41 @@ def test_readers_must_exist() -> None:
     assert "there is no user nobody-has-this" in seen.problems[0]
 
 
+def test_folders_must_be_there(tmp_path: Path) -> None:
+    for foretold in (False, True):
+        seen = looked(foretold=foretold)
+        seen.folders([str(tmp_path), str(tmp_path / "none")])
+        (said,) = seen.warnings if foretold else seen.problems
+        assert f"there is no folder {tmp_path}/none" in said
+        assert not (seen.problems if foretold else seen.warnings)
+
+
+@pytest.mark.parametrize(
+    ("runs", "config", "expected"),
+    [
+        (False, None, False),
+        (False, "# of SELinux\nSELINUX=enforcing\nSELINUXTYPE=targeted\n", True),
+        (False, "SELINUX=disabled\nSELINUXTYPE=targeted\n", False),
+        (True, "SELINUX=enforcing\n", False),
+    ],
+)
+def test_selinux(monkeypatch: pytest.MonkeyPatch, runs: bool, config: str | None, expected: bool) -> None:
+    """What runs is asked itself, and here it is off; an image is told by its configuration."""
+    monkeypatch.setattr(look, "_runs", lambda: runs)
+    monkeypatch.setattr(service, "read", lambda path: config)
+    monkeypatch.setattr("os.path.exists", lambda path: False)
+    assert look.selinux() == expected
+
+
+def test_a_type_of_selinux_without_effect_is_a_warning() -> None:
+    for given, selinux, warned in (("x_t", False, 1), ("x_t", True, 0), (None, False, 0)):
+        seen = looked()
+        seen.setype(given, selinux)
+        assert len(seen.warnings) == warned
+        assert not seen.problems
+    assert not looked().warnings
+
+
 def test_what_is_missing_is_foretold_in_check_mode() -> None:
     seen = looked(foretold=True)
     (sink,) = seen.sinks([{"path": "/run/b", "mode": 0o600, "owner": "nobody-has-this", "group": "root"}])
@@ -195,3 +230,11 @@ def test_what_was_broken_off_is_due(host: Path, monkeypatch: pytest.MonkeyPatch)
     assert due() == (False, True)
     status["program"] = f"{places.BUNDLES}/1.0/bin/vaultfleet-agent"
     assert due() == (True, True)
+    status.update(program=f"{places.BUNDLES}/2.0/bin/vaultfleet-agent", config_sha256=digest)
+    (host / "configs" / "agent.credentials").mkdir()
+    (host / "configs" / "agent.credentials" / "nonce").write_text("new", encoding="utf-8")
+    unit = host / "units" / "agent.service"
+    unit.write_text("[Service]\nUser=agent\n", encoding="utf-8")
+    assert due() == (False, False), "a secret that the unit does not load is still to be removed"
+    unit.write_text("[Service]\nLoadCredential=nonce:/etc/x\n", encoding="utf-8")
+    assert due() == (True, False)
