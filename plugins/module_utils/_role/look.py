@@ -104,7 +104,7 @@ class Look:
             for option, number in (("owner", self._uid), ("group", self._gid)):
                 if sink.get(option) is not None:
                     config[option] = number(str(sink[option]), sink["path"])
-            found.append({"type": "file", "config": config})
+            found.append({"type": "file", **sink["more"], "config": config})
         return found
 
     def _uid(self, name: str, path: str) -> int | str:

@@ -17,6 +17,7 @@ import typing as t
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent import config
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.config import AgentConfig, ConfigErrors
+from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.sink_options import AgentSink
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.durations import parse_duration
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError
 
@@ -62,7 +63,8 @@ _ROLES_OWN = (
     "sink_setype",
 )
 KNOWN = frozenset((*_VAULT, *_METHOD, *_AWS, *_SECRETS, *_AUTO_AUTH, *_TOP, *_SWITCHES, *_ROLES_OWN))
-_SINK = ("path", "mode", "owner", "group")
+_FILE = ("path", "mode", "owner", "group")
+_SINK = (*_FILE, "wrap_ttl", "dh_type", "dh_path", "derive_key", "aad")
 # A name of a user, a group, a unit and a directory; 31 characters are the most that all of them take.
 _NAME = r"[a-z](?:[a-z0-9_-]{0,29}[a-z0-9])?"
 _MODE = "0640"  # the group is the agent's own, and has the readers
@@ -84,9 +86,10 @@ class Plan:
     """What the role does on one host.
 
     config: the agent's, but for its sinks, whose owners only the host knows. sinks: path, mode (a number), owner and
-    group (names or ids, None for the agent's own). login: whose nonce it is, for logins of type ec2. write: directories
-    outside of its own that the service writes to. wait_timeout: seconds. aws_credentials: a file's text. nonce,
-    aws_credentials: None if there are none. bundle: src, sha256, wheelhouse.
+    group (names or ids, None for the agent's own), more (what the agent is told of a sink beside its file). login:
+    whose nonce it is, for logins of type ec2. write: directories outside of its own that the service writes to.
+    wait_timeout: seconds. aws_credentials: a file's text. nonce, aws_credentials: None if there are none. bundle: src,
+    sha256, wheelhouse.
     """
 
     name: str
@@ -145,7 +148,13 @@ def plan(variables: t.Mapping[str, t.Any]) -> Plan:
         service_state=given["service_state"],
         config=_config(given, judged),
         sinks=[
-            {"owner": None, "group": None, **sink, "path": found.path, "mode": found.mode}
+            {
+                "path": found.path,
+                "mode": found.mode,
+                "owner": sink.get("owner"),
+                "group": sink.get("group"),
+                "more": _more(found),
+            }
             for sink, found in zip(sinks, judged.sinks)
         ],
         login={
@@ -155,7 +164,7 @@ def plan(variables: t.Mapping[str, t.Any]) -> Plan:
             "mount_path": login.mount_path,
         },
         write=write,
-        in_homes=any(_below(place, homes) for place in write for homes in _HOMES),
+        in_homes=any(_below(place, homes) for place in (*write, *_keys(judged)) for homes in _HOMES),
         readers=list(dict.fromkeys(given.get("readers", ()))),
         python=given.get("python"),
         bundle={
@@ -191,7 +200,14 @@ def _judge_config(
     method = {name: given[name] for name in _METHOD if name in given}
     auto_auth["method"] = [{"type": "aws", **method, "config": aws}]
     # Without any it would be said twice.
-    auto_auth["sink"] = [{"type": "file", "config": sink} for sink in sinks or [{"path": "/run/any"}]]
+    auto_auth["sink"] = [
+        {
+            "type": "file",
+            "config": {name: value for name, value in sink.items() if name in _FILE},
+            **{name: value for name, value in sink.items() if name not in _FILE},
+        }
+        for sink in sinks or [{"path": "/run/any"}]
+    ]
     top = {name: given[name] for name in _TOP if name in given}
     try:
         return config.foretell(json.dumps({**top, "vault": vault, "auto_auth": auto_auth}, default=str))
@@ -234,6 +250,23 @@ def _config(given: t.Mapping[str, t.Any], judged: AgentConfig) -> dict[str, t.An
     return {**{name: given[name] for name in _TOP if name in given}, "vault": vault, "auto_auth": auto_auth}
 
 
+def _more(sink: AgentSink) -> dict[str, t.Any]:
+    """What stands in the agent's configuration of a sink beside its file."""
+    more: dict[str, t.Any] = {"wrap_ttl": f"{sink.wrap_ttl}s"} if sink.wrap_ttl else {}
+    if sink.encryption:
+        more.update(dh_type="curve25519", dh_path=sink.encryption.peer_file)
+        if sink.encryption.derive_key:
+            more["derive_key"] = True
+        if sink.encryption.aad:
+            more["aad"] = sink.encryption.aad.decode("utf-8", "surrogateescape")
+    return more
+
+
+def _keys(judged: AgentConfig) -> list[str]:
+    """The files with the keys of readers, which the service has to see."""
+    return [sink.encryption.peer_file for sink in judged.sinks if sink.encryption]
+
+
 def _aws_credentials(judged: AgentConfig) -> str | None:
     login = judged.login
     if login.access_key is None:
@@ -257,12 +290,7 @@ def _sinks(given: t.Mapping[str, t.Any], problems: list[str]) -> list[dict[str, 
             continue
         for name in sink:
             if name not in _SINK:
-                hint = (
-                    "wrap the login itself with vault_agent_wrap_ttl"
-                    if name == "wrap_ttl"
-                    else "use " + ", ".join(_SINK)
-                )
-                problems.append(_problem(f"{place}.{name}"[:100], "is not known", hint))
+                problems.append(_problem(f"{place}.{name}"[:100], "is not known", "use " + ", ".join(_SINK)))
         for name in ("owner", "group"):
             if sink.get(name) is not None and not re.fullmatch(_USER, str(sink[name]), re.ASCII):
                 problems.append(_problem(f"{place}.{name}", f"{_show(sink[name])} is neither name nor id", "give one"))

@@ -103,15 +103,19 @@ def test_a_python_that_will_not_do(path: str, answer: tuple[int, str, str], prob
 def test_owners_are_numbers_in_the_configuration() -> None:
     seen = looked()
     sinks = [
-        {"path": "/run/a", "mode": 0o640, "owner": None, "group": None},
-        {"path": "/run/b", "mode": 0o600, "owner": "root", "group": "12"},
+        {"path": "/run/a", "mode": 0o640, "owner": None, "group": None, "more": {}},
+        {"path": "/run/b", "mode": 0o600, "owner": "root", "group": "12", "more": {"wrap_ttl": "60s"}},
+    ]
+    assert [{**sink, "config": {}} for sink in seen.sinks(sinks)] == [
+        {"type": "file", "config": {}},
+        {"type": "file", "config": {}, "wrap_ttl": "60s"},
     ]
     assert [sink["config"] for sink in seen.sinks(sinks)] == [
         {"path": "/run/a", "mode": 416},
         {"path": "/run/b", "mode": 384, "owner": 0, "group": 12},
     ]
     assert not seen.problems
-    seen.sinks([{"path": "/run/b", "mode": 0o600, "owner": "nobody-has-this", "group": "nor-this"}])
+    seen.sinks([{"path": "/run/b", "mode": 0o600, "owner": "nobody-has-this", "group": "nor-this", "more": {}}])
     assert [text.split(",")[0] for text in seen.problems] == [
         "vault_agent_sinks: there is no user nobody-has-this",
         "vault_agent_sinks: there is no group nor-this",
@@ -162,7 +166,7 @@ def test_a_type_of_selinux_without_effect_is_a_warning() -> None:
 
 def test_what_is_missing_is_foretold_in_check_mode() -> None:
     seen = looked(foretold=True)
-    (sink,) = seen.sinks([{"path": "/run/b", "mode": 0o600, "owner": "nobody-has-this", "group": "root"}])
+    (sink,) = seen.sinks([{"path": "/run/b", "mode": 0o600, "owner": "nobody-has-this", "group": "root", "more": {}}])
     assert sink["config"] == {"path": "/run/b", "mode": 384, "owner": "nobody-has-this", "group": 0}
     assert not seen.readers(["nobody-has-this", "root"])
     assert not seen.problems

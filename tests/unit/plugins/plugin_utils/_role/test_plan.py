@@ -62,7 +62,8 @@ def test_the_smallest_use() -> None:
             "method": [{"type": "aws", "mount_path": "auth/aws", "config": {"type": "iam", "role": "web"}}],
         },
     }
-    assert made.sinks == [{"path": "/run/vault-agent/token", "mode": 0o640, "owner": None, "group": None}]
+    plain: dict[str, t.Any] = {"owner": None, "group": None, "more": {}}
+    assert made.sinks == [{"path": "/run/vault-agent/token", "mode": 0o640, **plain}]
     assert (made.write, made.in_homes, made.secret, made.wait_timeout) == ([], False, False, 60)
 
 
@@ -145,6 +146,14 @@ def test_everything_reaches_the_configuration_in_a_form_for_both_agents() -> Non
     assert (read.connection.validate_certs, read.credential_poll_interval) == (False, 120)
 
 
+def test_wrapped_and_encrypted_sinks() -> None:
+    more = {"dh_type": "curve25519", "dh_path": "/home/app/reader.pub", "derive_key": True, "aad": "for app"}
+    made = planned(sinks=[{"path": "/run/vault-agent/a", "wrap_ttl": "5m"}, {"path": "/run/vault-agent/b", **more}])
+    assert [sink["more"] for sink in made.sinks] == [{"wrap_ttl": "300s"}, more]
+    assert made.in_homes, "the reader's key is to be seen"
+    assert not made.write
+
+
 def test_static_keys_stand_in_no_configuration() -> None:
     made = planned(access_key="AKIAEXAMPLE", secret_key=SECRET, session_token="t0k3n")
     assert SECRET not in json.dumps(made.config)
@@ -225,7 +234,15 @@ WRONG: list[tuple[dict[str, t.Any], str]] = [
     ({"sinks": [{"mode": "0640"}]}, "sinks.path: is missing"),
     ({"sinks": [{"path": "/run/a", "mode": 640}]}, "sinks.mode: 640 is not a mode"),
     ({"sinks": [{"path": "/run/a"}, {"path": "/run/a"}]}, "sinks[1].path: /run/a is written for another purpose"),
-    ({"sinks": [{"path": "/run/a", "wrap_ttl": "5m"}]}, "sinks.wrap_ttl: is not known -- wrap the login itself"),
+    (
+        {"sinks": [{"path": "/run/a", "wrap": "5m"}]},
+        "sinks.wrap: is not known -- use path, mode, owner, group, wrap_ttl",
+    ),
+    ({"sinks": [{"path": "/run/a", "wrap_ttl": "soon"}]}, "sinks.wrap_ttl: 'soon' is not a duration"),
+    ({"sinks": [{"path": "/run/a", "wrap_ttl": "5m"}], "wrap_ttl": "5m"}, "sinks.wrap_ttl: is given in the method"),
+    ({"sinks": [{"path": "/run/a", "dh_type": "curve25519"}]}, "sinks.dh_path: is missing, but dh_type is there"),
+    ({"sinks": [{"path": "/run/a", "aad": "x"}]}, "sinks.aad: is for an encrypted sink, and this one is not"),
+    ({"sinks": [{"path": "/run/a", "derive_key": "x"}]}, "sinks.derive_key: "),
     ({"sinks": [{"path": "/run/a", "owner": "a b"}]}, "sinks.owner: 'a b' is neither name nor id"),
     ({"sinks": [{"path": "/run/a"}, {"path": "/run/b"}], "wrap_ttl": "5m"}, "wrap_ttl: is given with 2 sinks"),
     ({"readers": "app"}, "readers: is not a list"),
