@@ -93,7 +93,7 @@ def test_a_url(fleet: Fleet, host: Host, plain: Runner, stack: Stack, tmp_path: 
             assert "vault_agent_bundle_sha256" in words, words
             assert looks.files(host) == before
         asked.clear()
-        given = {"name": NAME, "bundle_src": url, "bundle_sha256": bundle.sha256}
+        given: dict[str, t.Any] = {"name": NAME, "bundle_src": url, "bundle_sha256": bundle.sha256}
         plain.role(*HERE, **given).judge_success()
         assert asked == ["/agent.tar.gz"]
         assert works(stack, looks.agent(host, NAME).token)
