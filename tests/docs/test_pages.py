@@ -26,6 +26,7 @@ RUN = {
     "nft",
     "operator",
     "policy",
+    "reader",
     "role",
     "server",
     "shell",

@@ -26,6 +26,8 @@ from tests.stack.handle import Stack
 DIRECTORY = os.environ.get("VAULTFLEET_STACK_DIR", str(PROJECT / ".stack"))
 
 
+# What the agent's bundle installs.
+PROGRAMS = {"vault-aws-login": "_cli.cli", "vaultfleet-agent": "_agent.cli"}
 NONCE = secrets.token_hex(16)
 
 
@@ -57,10 +59,11 @@ def prepare(world: World) -> None:
     shutil.copy(Path(world.stack.env["STACK_DIR"]) / "pki" / "identity.pem", world.folder / "eu-central-1.pem")
     for name in ("app", "vault-agent"):
         (world.folder / "run" / name).mkdir(parents=True)
-    program = world.folder / "bin" / "vault-aws-login"
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -m {UTILS}._cli.cli \"$@\"\n", encoding="utf-8")
-    program.chmod(0o755)
+    (world.folder / "bin").mkdir()
+    for name, module in PROGRAMS.items():
+        program = world.folder / "bin" / name
+        program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -m {UTILS}.{module} \"$@\"\n", encoding="utf-8")
+        program.chmod(0o755)
     host = "localhost ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'"
     (world.folder / "inventory").write_text(f"[web]\n{host} vault_nonce={NONCE}\n", encoding="utf-8")
 

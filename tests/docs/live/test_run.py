@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 
@@ -57,12 +58,20 @@ def agent(world: World, some: list[Block]) -> None:
     """Configurations of the agent."""
     for block in some:
         token = world.agent(block)
+        if token.startswith("{"):
+            wrapping = json.loads(token)["token"]
+            token = world.stack.vault.must("PUT", "sys/wrapping/unwrap", None, wrapping, NAMESPACE)["data"]["token"]
         answer = world.stack.vault.must("GET", "auth/token/lookup-self", None, token, NAMESPACE)
         assert answer["data"]["meta"]["auth_type"] in ("iam", "ec2"), block.place
 
 
+def reader(world: World, some: list[Block]) -> None:
+    """Commands of a user who reads what the agent's configurations left."""
+    shell(world, some)
+
+
 # Those of the operator come last: one of them forgets the instance's ec2 login.
-WAYS = (tasks, assume, shell, variables, role, agent, operator)
+WAYS = (tasks, assume, shell, variables, role, agent, reader, operator)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
