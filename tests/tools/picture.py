@@ -91,7 +91,8 @@ def draw(lines: list[str]) -> str:
     for line in lines:
         console.print(Text.from_ansi(line), soft_wrap=False, overflow="fold")
     frame = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
-    return console.export_svg(title="make demo", code_format=frame, unique_id="demo") + "\n"
+    picture = console.export_svg(title="make demo", code_format=frame, unique_id="demo")
+    return "".join(f"{line.rstrip()}\n" for line in picture.splitlines())
 
 
 if __name__ == "__main__":
