@@ -77,7 +77,8 @@ integration: ## ansible-test integration on the newest core, against the real st
 	@$(TOOL)suite --only integration integration-3.9
 
 .PHONY: docs
-docs: ## Build the documentation site; its checks are a part of make test
+docs: ## Write what the guides show of the code anew, and build the documentation site
+	@$(RUN) python -m tests.docs.generated
 	@$(TOOL)site
 
 .PHONY: package

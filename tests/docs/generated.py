@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the guides show of the code itself. ``python -m tests.docs.generated`` writes it anew.
+"""What the guides show of the code itself. ``make docs`` writes it anew.
 
 In a guide it stands between the comments ``.. begin NAME`` and ``.. end NAME``.
 """

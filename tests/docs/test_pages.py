@@ -64,7 +64,7 @@ def test_form(block: Block) -> None:
 @pytest.mark.parametrize("file", generated.guides(), ids=lambda file: file.stem)
 def test_what_is_generated_is_up_to_date(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
-    assert generated.fresh(text) == text, "run: python -m tests.docs.generated"
+    assert generated.fresh(text) == text, "run: make docs"
 
 
 def test_everything_generated_is_shown() -> None:
