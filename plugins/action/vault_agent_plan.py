@@ -12,8 +12,8 @@ import typing as t
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.vaultfleet.aws.plugins.plugin_utils._role import peers, sources
-from ansible_collections.vaultfleet.aws.plugins.plugin_utils._role.plan import Plan, PlanError, plan
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._role import peers, sources, templates
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._role.plan import PREFIX, Plan, PlanError, plan, problem
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "variables": {"type": "dict", "required": True},
@@ -34,7 +34,7 @@ class ActionModule(ActionBase):
         _validated, options = self.validate_argument_spec(ARGUMENT_SPEC)
         earlier = options["earlier"]
         try:
-            made = self._with_sources(plan(options["variables"]))
+            made = self._with_sources(plan(self._with_templates(options["variables"])))
             problems = peers.refused_for(made, earlier)
             if made.nonce:
                 problems += peers.shared_nonce(made.nonce, task_vars or {}, self._templar)
@@ -50,6 +50,25 @@ class ActionModule(ActionBase):
     def _with_sources(self, made: Plan) -> Plan:
         """The plan with what the controller's own files are found to be. Raises PlanError."""
         return dataclasses.replace(made, bundle=sources.found(made.bundle, self._file, self._loader.path_dwim))
+
+    def _with_templates(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The variables with what the templates' sources hold. Raises PlanError."""
+        name = f"{PREFIX}templates"
+        if variables.get(name) is None or variables.get(f"{PREFIX}state") == "absent":
+            return variables
+        found, problems = templates.with_contents(variables[name], self._text, problem)
+        if problems:
+            raise PlanError(problems)
+        return {**variables, name: found}
+
+    def _text(self, name: str) -> str | None:
+        """The text of a template as Ansible finds it on the controller."""
+        try:
+            path = self._loader.get_real_file(self._find_needle("templates", name))
+            with open(path, encoding="utf-8") as stream:
+                return stream.read()
+        except (AnsibleError, OSError, UnicodeDecodeError):
+            return None
 
     def _file(self, name: str) -> str | None:
         """A file as Ansible takes them on the controller: beside the playbook, or in its folder ``files``."""

@@ -199,6 +199,8 @@ class Look:
             "credentials": sorted(os.listdir(folder)) if os.path.isdir(folder) else [],
             "current": places.current(self.name),
             "sinks": [path for path in sinks if isinstance(path, str)],
+            "rendered": [one["destination"] for one in config.get("jinja_template", ()) if "destination" in one],
+            "reloads": places.reloads(self.name),
             "metrics": config.get("auto_auth", {}).get("metrics_file"),
             "revokes": config.get("auto_auth", {}).get("revoke_on_exit") is True,
             "active": shown.get("ActiveState") == "active",

@@ -40,6 +40,12 @@ def wanted(name: str) -> str:
     return f"{UNITS}/multi-user.target.wants/{name}.service"
 
 
+def reloads(name: str) -> list[str]:
+    """The units, without their ending, that reload others when a file of the agent changes."""
+    names = os.listdir(UNITS) if os.path.isdir(UNITS) else []
+    return sorted({one.rpartition(".")[0] for one in names if one.startswith(f"{name}.changed-")})
+
+
 def current(name: str) -> str | None:
     """The version that the agent runs from, or None."""
     try:

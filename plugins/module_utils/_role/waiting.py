@@ -105,6 +105,7 @@ def _serves(seen: _Seen, status: t.Mapping[str, t.Any], digest: str) -> bool:
         and status.get("state") in ("serving", "at risk")
         and status.get("token_fits") is not False  # then it is what another login left
         and all(sink["holds_token"] for sink in status["sinks"])
+        and all(template["rendered"] for template in status.get("templates", ()))
     )
 
 
@@ -135,15 +136,20 @@ def _warnings(status: t.Mapping[str, t.Any]) -> tuple[str, ...]:
 
 def _errors(status: t.Mapping[str, t.Any]) -> str:
     errors = [f"{name}: {text}" for name, text in status.get("errors", {}).items()]
-    errors += [f"{sink['path']}: {sink['error']}" for sink in status.get("sinks", ()) if sink.get("error")]
+    errors += [f"{one['path']}: {one['error']}" for one in _files(status) if one.get("error")]
     return "; ".join(errors) or "the agent tells of no error"
+
+
+def _files(status: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """Sinks and rendered files."""
+    return [*status.get("sinks", ()), *status.get("templates", ())]
 
 
 def _failed(name: str, timeout: float, seen: _Seen, silent: t.Collection[str], run: Run) -> Outcome:
     """silent: the invocations of the unit that told no status."""
     status = seen.status
     if status is not None:
-        if status.get("errors") or any(sink.get("error") for sink in status.get("sinks", ())):
+        if status.get("errors") or any(one.get("error") for one in _files(status)):
             return Outcome(_errors(status), True, status)
         state = status.get("state")
         return Outcome(f"the agent has no token after {timeout:.0f} s, and is {state}", True, status)

@@ -20,6 +20,7 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.config impor
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.sink_options import AgentSink
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.durations import parse_duration
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._role import templates
 
 PREFIX = "vault_agent_"
 _VAULT = {
@@ -61,6 +62,8 @@ _ROLES_OWN = (
     "bundle_sha256",
     "wait_timeout",
     "sink_setype",
+    "templates",
+    "static_secret_render_interval",
 )
 KNOWN = frozenset((*_VAULT, *_METHOD, *_AWS, *_SECRETS, *_AUTO_AUTH, *_TOP, *_SWITCHES, *_ROLES_OWN))
 _FILE = ("path", "mode", "owner", "group")
@@ -86,7 +89,8 @@ class Plan:
     """What the role does on one host.
 
     config: the agent's, but for its sinks, whose owners only the host knows. sinks: path, mode (a number), owner and
-    group (names or ids, None for the agent's own), more (what the agent is told of a sink beside its file). login:
+    group (names or ids, None for the agent's own), more (what the agent is told of a sink beside its file). rendered:
+    of each template path, owner and group. reloads: of each whose change reloads units number, path and units. login:
     whose nonce it is, for logins of type ec2. write: directories outside of its own that the service writes to.
     wait_timeout: seconds. aws_credentials: a file's text. nonce, aws_credentials: None if there are none. bundle: src,
     sha256, wheelhouse.
@@ -97,6 +101,8 @@ class Plan:
     service_state: str = "started"
     config: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     sinks: t.Sequence[t.Mapping[str, t.Any]] = ()
+    rendered: t.Sequence[t.Mapping[str, t.Any]] = ()
+    reloads: t.Sequence[t.Mapping[str, t.Any]] = ()
     login: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     write: t.Sequence[str] = ()
     in_homes: bool = False
@@ -120,23 +126,25 @@ def plan(variables: t.Mapping[str, t.Any]) -> Plan:
     """Judge ``variables`` (with their prefix; None is not given). Raises PlanError."""
     given = {name[len(PREFIX) :]: value for name, value in variables.items() if value is not None}
     problems = [_unknown(name) for name in given if name not in KNOWN]
-    problems += [_problem(needed, "is missing", "set it") for needed in ("name", "state") if needed not in given]
+    problems += [problem(needed, "is missing", "set it") for needed in ("name", "state") if needed not in given]
     name, state = given.get("name"), given.get("state")
     if "name" in given and not (isinstance(name, str) and re.fullmatch(_NAME, name)):
         hint = "use lower-case letters, digits, '-' and '_', at most 31, and a letter first"
-        problems.append(_problem("name", f"{_show(name)} is not a name for a user, a group and a unit", hint))
+        problems.append(problem("name", f"{_show(name)} is not a name for a user, a group and a unit", hint))
     if "state" in given and state not in ("present", "absent"):
-        problems.append(_problem("state", f"{_show(state)} is unknown", "use present or absent"))
+        problems.append(problem("state", f"{_show(state)} is unknown", "use present or absent"))
     if state == "absent" and not problems:
         return Plan(str(name), "absent", revoke=_switch(given, "revoke_on_exit", problems) is True)
     switches = {switch: _switch(given, switch, problems) for switch in _SWITCHES}
     sinks = _sinks(given, problems)
-    judged = _judge_config(given, switches, sinks, problems)
+    wishes = templates.wished(given.get("templates"), problems, problem)
+    judged = _judge_config(given, switches, sinks, wishes, problems)
     problems += _judge_own(given)
     wait_timeout = _wait_timeout(given, problems)
     if problems or judged is None:
         raise PlanError(problems)
     directories = [os.path.dirname(sink.path) for sink in judged.sinks]
+    directories += [os.path.dirname(template.place.path) for template in judged.templates]
     if judged.metrics_file:
         directories.append(os.path.dirname(judged.metrics_file))
     own = f"/run/{name}"
@@ -146,7 +154,7 @@ def plan(variables: t.Mapping[str, t.Any]) -> Plan:
         name=str(name),
         state="present",
         service_state=given["service_state"],
-        config=_config(given, judged),
+        config=_config(given, judged, wishes),
         sinks=[
             {
                 "path": found.path,
@@ -157,6 +165,8 @@ def plan(variables: t.Mapping[str, t.Any]) -> Plan:
             }
             for sink, found in zip(sinks, judged.sinks)
         ],
+        rendered=templates.rendered(wishes, judged.templates),
+        reloads=templates.reloads(judged.templates),
         login={
             "type": login.type,
             "url": judged.connection.url,
@@ -185,11 +195,12 @@ def _judge_config(
     given: t.Mapping[str, t.Any],
     switches: t.Mapping[str, bool | None],
     sinks: t.Sequence[t.Mapping[str, t.Any]],
+    wishes: t.Sequence[t.Mapping[str, t.Any]],
     problems: list[str],
 ) -> AgentConfig | None:
     """What the agent makes of it, with the secrets, which never stand in its file."""
     if "url" not in given:
-        problems.append(_problem("url", "is missing", "give the server's address, like https://vault.example.org:8200"))
+        problems.append(problem("url", "is missing", "give the server's address, like https://vault.example.org:8200"))
     aws = {name: given[name] for name in (*_AWS, *_SECRETS) if name in given}
     vault = {key: given[name] for name, key in _VAULT.items() if name in given}
     if switches["validate_certs"] is not None:
@@ -200,24 +211,32 @@ def _judge_config(
     method = {name: given[name] for name in _METHOD if name in given}
     auto_auth["method"] = [{"type": "aws", **method, "config": aws}]
     # Without any it would be said twice.
+    stand_in = [] if wishes else [{"path": "/run/any"}]
     auto_auth["sink"] = [
         {
             "type": "file",
             "config": {name: value for name, value in sink.items() if name in _FILE},
             **{name: value for name, value in sink.items() if name not in _FILE},
         }
-        for sink in sinks or [{"path": "/run/any"}]
+        for sink in sinks or stand_in
     ]
     top = {name: given[name] for name in _TOP if name in given}
+    if wishes:
+        top["jinja_template"] = wishes
+    if "static_secret_render_interval" in given:
+        top["template_config"] = {"static_secret_render_interval": given["static_secret_render_interval"]}
     try:
         return config.foretell(json.dumps({**top, "vault": vault, "auto_auth": auto_auth}, default=str))
     except ConfigErrors as e:
-        for problem in e.problems:
-            problems.append(_problem(_variable(problem.key), problem.text, problem.hint))
+        for one in e.problems:
+            option = templates.variable(one.key, given.get("templates")) or _variable(one.key)
+            problems.append(problem(option, one.text, one.hint))
     return None
 
 
-def _config(given: t.Mapping[str, t.Any], judged: AgentConfig) -> dict[str, t.Any]:
+def _config(
+    given: t.Mapping[str, t.Any], judged: AgentConfig, wishes: t.Sequence[t.Mapping[str, t.Any]]
+) -> dict[str, t.Any]:
     """The agent's configuration without secrets and sinks, in a form that HashiCorp's agent takes as well."""
     login, connection = judged.login, judged.connection
     vault: dict[str, t.Any] = {"address": connection.url}
@@ -247,7 +266,12 @@ def _config(given: t.Mapping[str, t.Any], judged: AgentConfig) -> dict[str, t.An
         auto_auth["revoke_on_exit"] = True
     if judged.metrics_file:
         auto_auth["metrics_file"] = judged.metrics_file
-    return {**{name: given[name] for name in _TOP if name in given}, "vault": vault, "auto_auth": auto_auth}
+    top: dict[str, t.Any] = {name: given[name] for name in _TOP if name in given}
+    if "static_secret_render_interval" in given:
+        top["template_config"] = {"static_secret_render_interval": f"{judged.render_interval}s"}
+    if judged.templates:
+        top["jinja_template"] = templates.configured(wishes, judged.templates)
+    return {**top, "vault": vault, "auto_auth": auto_auth}
 
 
 def _more(sink: AgentSink) -> dict[str, t.Any]:
@@ -279,21 +303,23 @@ def _aws_credentials(judged: AgentConfig) -> str | None:
 
 def _sinks(given: t.Mapping[str, t.Any], problems: list[str]) -> list[dict[str, t.Any]]:
     sinks = given.get("sinks", [])
+    if sinks == [] and given.get("templates"):
+        return []
     if not isinstance(sinks, list) or not sinks:
-        problems.append(_problem("sinks", "is not a list with a sink in it", "give a list of path, mode, owner, group"))
+        problems.append(problem("sinks", "is not a list with a sink in it", "give a list of path, mode, owner, group"))
         return []
     found = []
     for number, sink in enumerate(sinks):
         place = f"sinks[{number}]" if len(sinks) > 1 else "sinks"
         if not isinstance(sink, dict):
-            problems.append(_problem(place, "is not a mapping", "give path, and mode, owner and group if need be"))
+            problems.append(problem(place, "is not a mapping", "give path, and mode, owner and group if need be"))
             continue
         for name in sink:
             if name not in _SINK:
-                problems.append(_problem(f"{place}.{name}"[:100], "is not known", "use " + ", ".join(_SINK)))
+                problems.append(problem(f"{place}.{name}"[:100], "is not known", "use " + ", ".join(_SINK)))
         for name in ("owner", "group"):
             if sink.get(name) is not None and not re.fullmatch(_USER, str(sink[name]), re.ASCII):
-                problems.append(_problem(f"{place}.{name}", f"{_show(sink[name])} is neither name nor id", "give one"))
+                problems.append(problem(f"{place}.{name}", f"{_show(sink[name])} is neither name nor id", "give one"))
         good = {name: value for name, value in sink.items() if name in _SINK and value is not None}
         found.append({"mode": _MODE, **good})
     return found
@@ -304,35 +330,35 @@ def _judge_own(given: t.Mapping[str, t.Any]) -> list[str]:
     problems = []
     if given.get("service_state") not in ("started", "stopped"):
         shown = _show(given["service_state"]) if "service_state" in given else "nothing"
-        problems.append(_problem("service_state", f"{shown} is unknown", "use started or stopped"))
+        problems.append(problem("service_state", f"{shown} is unknown", "use started or stopped"))
     readers = given.get("readers", [])
     if not isinstance(readers, list):
-        problems.append(_problem("readers", "is not a list", "give a list of names of users"))
+        problems.append(problem("readers", "is not a list", "give a list of names of users"))
     else:
         for reader in readers:
             if not isinstance(reader, str) or not re.fullmatch(_USER, reader, re.ASCII) or reader.isdecimal():
-                problems.append(_problem("readers", f"{_show(reader)} is not the name of a user", "give names"))
+                problems.append(problem("readers", f"{_show(reader)} is not the name of a user", "give names"))
     python = given.get("python")
     if python is not None and not (isinstance(python, str) and re.fullmatch(r"/[\w./+-]+", python, re.ASCII)):
         hint = "give it like /usr/bin/python3.11"
-        problems.append(_problem("python", f"{_show(python)} is not an absolute path of a program", hint))
+        problems.append(problem("python", f"{_show(python)} is not an absolute path of a program", hint))
     source, digest = given.get("bundle_src"), given.get("bundle_sha256")
     if source is not None and not _is_path(source):
         problems.append(
-            _problem("bundle_src", "is not the name of a file", "give the path of a file, or an https:// URL")
+            problem("bundle_src", "is not the name of a file", "give the path of a file, or an https:// URL")
         )
     if (source is None) != (digest is None):
         missing, other = ("bundle_sha256", "bundle_src") if digest is None else ("bundle_src", "bundle_sha256")
-        problems.append(_problem(missing, f"is missing, but {PREFIX}{other} is given", "give both, or neither"))
+        problems.append(problem(missing, f"is missing, but {PREFIX}{other} is given", "give both, or neither"))
     if digest is not None and not re.fullmatch(r"[0-9a-f]{64}", str(digest)):
-        problems.append(_problem("bundle_sha256", "is not a SHA-256 in hex", "give what sha256sum prints"))
+        problems.append(problem("bundle_sha256", "is not a SHA-256 in hex", "give what sha256sum prints"))
     if source is not None and "wheelhouse" in given:
-        problems.append(_problem("wheelhouse", f"is given together with {PREFIX}bundle_src", "give one of them"))
+        problems.append(problem("wheelhouse", f"is given together with {PREFIX}bundle_src", "give one of them"))
     if "wheelhouse" in given and not _is_path(given["wheelhouse"]):
-        problems.append(_problem("wheelhouse", "is not the name of a folder", "give a folder on the controller"))
+        problems.append(problem("wheelhouse", "is not the name of a folder", "give a folder on the controller"))
     kind = given.get("sink_setype")
     if kind is not None and not (isinstance(kind, str) and re.fullmatch(r"\w{1,100}", kind, re.ASCII)):
-        problems.append(_problem("sink_setype", f"{_show(kind)} is not an SELinux type", "give it like vault_token_t"))
+        problems.append(problem("sink_setype", f"{_show(kind)} is not an SELinux type", "give it like vault_token_t"))
     return problems
 
 
@@ -351,7 +377,7 @@ def _switch(given: t.Mapping[str, t.Any], name: str, problems: list[str]) -> boo
     known = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
     found = known.get(str(value).lower())
     if found is None:
-        problems.append(_problem(name, f"{_show(value)} is not a boolean", "use true or false"))
+        problems.append(problem(name, f"{_show(value)} is not a boolean", "use true or false"))
     return found
 
 
@@ -369,10 +395,11 @@ def _unknown(name: str) -> str:
 
     near = difflib.get_close_matches(name, sorted(KNOWN), n=1)
     hint = f"did you mean {PREFIX}{near[0]}?" if near else "remove it, or rename it: the prefix is this role's own"
-    return _problem(name[:80], "is not a variable of this role", hint)
+    return problem(name[:80], "is not a variable of this role", hint)
 
 
-def _problem(name: str, text: str, hint: str) -> str:
+def problem(name: str, text: str, hint: str) -> str:
+    """Return what is said of the variable ``name``, which stands here without its prefix."""
     return f"{PREFIX}{name}: {text} -- {hint}"
 
 
