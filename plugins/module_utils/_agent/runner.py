@@ -299,7 +299,9 @@ class _Agent:
                 program=self.program,
                 nonce_kept=self._keeps_nonce(),
                 token_fits=self.held is not None and self.held.number > self.last_of_old,
-                templates=[dataclasses.asdict(shown) for shown in self.renderer.shown] if self.renderer else [],
+                templates=[dataclasses.asdict(shown) for shown in self.renderer.shown(self.config)]
+                if self.renderer
+                else [],
             )
 
         self.publisher.publish(look, self.config.metrics_file)

@@ -145,6 +145,10 @@ class Runner:
         }
         return self._book({"tasks": [task]}, *arguments)
 
+    def book(self, book: Path, *arguments: str) -> Run:
+        """Play a playbook as it is."""
+        return self._run(str(book), *arguments)
+
     def _book(self, play: t.Mapping[str, t.Any], *arguments: str) -> Run:
         book = self.folder / "book.json"
         whole = {"hosts": "fleet", "become": True, "gather_facts": False, **play}

@@ -6,16 +6,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 
 import pytest
 
-from tests.fleet.fleet import Fleet
+from tests.fleet.fleet import CA, Fleet
 from tests.stack.handle import Stack
 
 from . import looks
-from .runs import Runner
+from .runs import EXAMPLE, Runner
 from .test_install import MOST_EXPOSED
 
 NAME = "rendering"
@@ -132,3 +133,32 @@ def test_fewer_reloads(fleet: Fleet, plain: Runner, wishes: dict[str, t.Any]) ->
         shown = host.run(["systemctl", "list-units", "--all", "--plain", "--no-legend", f"{NAME}.changed-*"]).stdout
         assert "active" not in shown, shown
         assert looks.status(host, NAME)["state"] == "serving"
+
+
+def test_the_example(fleet: Fleet, stack: Stack, plain: Runner, wishes: dict[str, t.Any]) -> None:
+    """examples/rendered.yml, whose secret has another path here."""
+    name = "bookworm"
+    host = fleet.host(name)
+    host.run(["useradd", "--system", "--user-group", "app"])
+    folder = plain.folder / "example"
+    (folder / "templates").mkdir(parents=True)
+    for file in ("rendered.yml", "templates/app.conf.j2"):
+        text = (EXAMPLE.parent / file).read_text(encoding="utf-8")
+        assert "kv/data/app" in text
+        (folder / file).write_text(text.replace("kv/data/app", SECRET), encoding="utf-8")
+    stack.root("PUT", SECRET, {"data": {"password": "of the app"}})
+    given = {
+        "vault_url": stack.env["VAULT_ADDR"],
+        "vault_ca_cert": CA,
+        "vault_server_id": stack.env["STACK_HEADER_VALUE"],
+        "vault_role": NAME,
+    }
+    try:
+        plain.book(folder / "rendered.yml", "--limit", name, "-e", json.dumps(given)).judge_success()
+        read = ["runuser", "-u", "app", "--", "cat", "/run/app-secrets/app.conf"]
+        assert re.fullmatch(r"# version \d+\npassword = of the app\n", host.run(read).stdout)
+        assert host.read("/run/app-secrets/app.env") == "APP_PASSWORD='of the app'\n"
+    finally:
+        gone = plain.remove(["app-secrets"], "--limit", name)
+        host.run(["userdel", "app"], check=False)
+    gone.judge_success()

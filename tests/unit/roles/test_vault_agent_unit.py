@@ -116,3 +116,15 @@ def test_capabilities_only_for_sinks_of_others() -> None:
         for setting in ("CapabilityBoundingSet=", "AmbientCapabilities="):
             (line,) = starting(lines, setting)
             assert line.removeprefix(setting).split() == most
+
+
+def test_rendered_files_count_as_sinks_do() -> None:
+    """Where they are, it may write; whose they are, decides on its capabilities."""
+    template = {"contents": "x", "destination": "/srv/app/app.conf"}
+    lines = unit(sinks=[], templates=[template])
+    assert starting(lines, "ReadWritePaths=") == ['ReadWritePaths="/srv/app"']
+    assert starting(lines, "CapabilityBoundingSet=") == ["CapabilityBoundingSet="]
+    lines = unit(templates=[{**template, "group": "www-data"}])
+    assert starting(lines, "SupplementaryGroups=") == ["SupplementaryGroups=www-data"]
+    lines = unit(templates=[{**template, "user": "app"}])
+    assert starting(lines, "CapabilityBoundingSet=") == ["CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER"]

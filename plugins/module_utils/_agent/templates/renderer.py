@@ -88,12 +88,11 @@ class _Item:
 class Renderer:
     """Renders the templates of a configuration from now on, once there is a token.
 
-    vault: for this thread alone. tell: called in the thread, with the configuration that an event is about. shown: of
-    each template, for the status.
+    vault: for this thread alone. tell: called in the thread, with the configuration that an event is about.
     """
 
     def __init__(self, config: AgentConfig, vault: Vault, log: Log, tell: Tell, environ: t.Mapping[str, str]) -> None:
-        self.shown: tuple[Shown, ...] = tuple(Shown(template.place.path) for template in config.templates)
+        self._shown: tuple[AgentConfig, tuple[Shown, ...]] = (config, ())
         self._inbox: queue.SimpleQueue[t.Any] = queue.SimpleQueue()
         self._tell = tell
         self._environ = environ
@@ -109,6 +108,12 @@ class Renderer:
         self._thread.start()
 
     # --- for the agent's loop
+
+    def shown(self, config: AgentConfig) -> tuple[Shown, ...]:
+        """Return how the templates of ``config`` stand, for the status."""
+        of, shown = self._shown
+        fresh = tuple(Shown(template.place.path) for template in config.templates)
+        return shown if shown and of is config else fresh
 
     def use(self, number: int, token: str) -> None:
         """Use this token from now on; number 0: none."""
@@ -272,8 +277,8 @@ class Renderer:
             item.error = text
             shown.append(Shown(path, stand.done > 0, text))
         told = Rendered(plan.done(self._state), first.text if first else "", first is not None and first.permanent)
-        if tuple(shown) != self.shown or told != self._told:
-            self.shown, self._told = tuple(shown), told
+        if (self._config, tuple(shown)) != self._shown or told != self._told:
+            self._shown, self._told = (self._config, tuple(shown)), told
             self._tell(self._config, told)
 
 

@@ -242,3 +242,20 @@ def test_what_was_broken_off_is_due(host: Path, monkeypatch: pytest.MonkeyPatch)
     assert due() == (False, False), "a secret that the unit does not load is still to be removed"
     unit.write_text("[Service]\nLoadCredential=nonce:/etc/x\n", encoding="utf-8")
     assert due() == (True, False)
+
+
+def test_rendered_files_and_what_reloads(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of this agent alone, though another has a name that begins alike."""
+    monkeypatch.setattr(look, "_runs", lambda: False)
+    text = json.dumps(
+        {**json.loads(config()), "jinja_template": [{"destination": "/srv/a"}, {"destination": "/srv/b"}]}
+    )
+    (host / "configs" / "agent.json").write_text(text, encoding="utf-8")
+    for name in ("agent.service", "agent-2.changed-0.path"):
+        (host / "units" / name).touch()
+    for number in (0, 10):
+        for kind in ("path", "service"):
+            (host / "units" / f"agent.changed-{number}.{kind}").touch()
+    there = looked().there()
+    assert there["rendered"] == ["/srv/a", "/srv/b"]
+    assert there["reloads"] == ["agent.changed-0", "agent.changed-10"]

@@ -131,6 +131,18 @@ def test_the_last_error_is_told_at_the_end(world: World) -> None:
     assert world.wait((ACTIVE, quiet)).problem == "the agent has no token after 20 s, and is starting"
 
 
+def test_templates_are_waited_for(world: World) -> None:
+    """Their errors are the agent's."""
+    here = status(templates=[{"path": "/run/agent/a", "rendered": True, "error": ""}])
+    late = status(state="at risk", templates=[{"path": "/run/agent/a", "rendered": False, "error": "HTTP 403"}])
+    starting = {**ACTIVE, "ActiveState": "activating"}
+    assert world.wait((starting, late), (ACTIVE, here)).problem == ""
+    assert world.wait((starting, late), timeout=2).problem == "/run/agent/a: HTTP 403"
+    failing = status(state="at risk", templates=[{"path": "/run/agent/a", "rendered": True, "error": "its command"}])
+    outcome = world.wait((ACTIVE, failing))
+    assert (outcome.problem, outcome.warnings) == ("", ("there is a token, but: /run/agent/a: its command",))
+
+
 def test_an_agent_that_does_not_stay_up_is_told_early_in_its_own_words(world: World) -> None:
     down = [
         ({**ACTIVE, "ActiveState": "activating", "MainPID": "0", "NRestarts": str(n), "InvocationID": f"id{n}"}, None)
