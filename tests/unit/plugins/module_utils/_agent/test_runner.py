@@ -24,18 +24,23 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.messages imp
     Failure,
     LoggedIn,
     Purpose,
+    Rendered,
     Renewed,
     Revoked,
     Stale,
     Started,
     Stop,
+    Tick,
 )
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.sink_options import AgentSink
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.store import Store
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.systemd import Notifier
+from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.templates import renderer
+from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.templates.settings import Template
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig, VaultConnection
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, LoginError, Retry
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.sink import Sink
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import Standing, Token
 from ansible_collections.vaultfleet.aws.tests.unit.plugins.module_utils._agent.manager import Manager, managed
 
@@ -410,3 +415,59 @@ def test_wrapped_sinks_go_on_after_reload_and_restart(scene: Scene, monkeypatch:
     after.settle()
     assert len(WrappingVault.wrapped) == 3
     assert Purpose.LOGIN not in after.asked_for()
+
+
+class FakeRenderer:
+    """Notes what it is told."""
+
+    told: t.ClassVar[list[t.Any]] = []
+
+    def __init__(self, config: AgentConfig, _vault: t.Any, _log: t.Any, tell: t.Any, _environ: t.Any) -> None:
+        self.told.append(("made", len(config.templates)))
+        self.tell = tell
+
+    def use(self, number: int, token: str) -> None:
+        self.told.append((number, token))
+
+    def change(self, config: AgentConfig, _vault: t.Any, _log: t.Any, *, same: bool) -> None:
+        self.told.append(("changed", len(config.templates), same))
+
+    def look(self) -> None:
+        self.told.append("look")
+
+    def stop(self, _seconds: float) -> None:
+        self.told.append("stop")
+
+    def shown(self, config: AgentConfig) -> tuple[renderer.Shown, ...]:
+        return tuple(renderer.Shown(template.place.path) for template in config.templates)
+
+
+def test_templates_get_the_token_of_their_login(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never one of another login than the configuration's; an event counts for the configuration that it is of."""
+    monkeypatch.setattr(renderer, "Renderer", FakeRenderer)
+    monkeypatch.setattr(FakeRenderer, "told", told := list[t.Any]())
+    one = Template("x", Sink("/run/one"), "jinja_template")
+    scene.logs_in()
+    scene.reload(scene.config(templates=(one,)))
+    scene.starts()
+    assert told == [("made", 1), (1, f"{CANARY}-1")]
+    assert [shown["path"] for shown in scene.status()["templates"]] == ["/run/one"]
+    scene.agent._handle(CheckNow())
+    assert told.pop() == "look"
+
+    with_one = scene.agent.config
+    scene.reload(scene.config(templates=(one, dataclasses.replace(one, place=Sink("/run/two")))))
+    assert told[2:] == [("changed", 2, True)]
+    scene.agent._receive(runner._FromTemplates(with_one, Rendered(1)))
+    assert scene.agent.state.rendered.number == 0
+    scene.agent._receive(runner._FromTemplates(scene.agent.config, Rendered(1)))
+    assert scene.agent.state.rendered.number == 1
+
+    scene.reload(scene.config(role="other", templates=(one,)))
+    assert told[3:] == [("changed", 1, False), (0, "")]
+    scene.later(2, Tick())
+    scene.settle()
+    assert told[5:] == [(2, f"{CANARY}-2")]
+    scene.reload(scene.config(role="other"))
+    assert told[6:] == ["stop"]
+    assert scene.status()["templates"] == []
