@@ -85,6 +85,10 @@ docs: ## Write what the guides show of the code anew, and build the documentatio
 package: ## The tarball: what is in it, and that it works where only it was installed
 	@$(TOOL)suite --only package
 
+.PHONY: neighbours
+neighbours: ## The collections and tools that users have beside this one, installed and used
+	@$(TOOL)suite --only neighbours
+
 .PHONY: release
 release: ## Write version and changelog of a release into the work tree: make release VERSION=1.2.3
 	@$(RUN) python -m tests.tools.release $(VERSION)

@@ -108,7 +108,7 @@ def old_python(run: Run) -> Outcome:
 
 def stack_test(run: Run) -> Outcome:
     """Tests against a stack of their own."""
-    return _beside_stack(run, f"stack-{run.core}", ["tests/stack", "tests/live", "tests/docs/live"])
+    return _beside_stack(run.venv, f"stack-{run.core}", ["tests/stack", "tests/live", "tests/docs/live"])
 
 
 def docs(run: Run) -> Outcome:
@@ -120,7 +120,7 @@ def fleet(run: Run) -> Outcome:
     """Tests on booted systemd hosts, beside a stack of their own."""
     if not can_boot():
         return Outcome(ok=True, left_out=(NO_HOSTS,))
-    return _beside_stack(run, f"fleet-{run.core}", ["tests/fleet"])
+    return _beside_stack(run.venv, f"fleet-{run.core}", ["tests/fleet"])
 
 
 def simulation(run: Run) -> Outcome:
@@ -128,14 +128,14 @@ def simulation(run: Run) -> Outcome:
     return _pytest(run.venv, f"simulation-{run.core}", [*PATIENCE, "tests/simulation"])
 
 
-def _beside_stack(run: Run, name: str, tests: list[str]) -> Outcome:
+def _beside_stack(venv: Path, name: str, tests: list[str]) -> Outcome:
     """Run tests beside a stack, which is stopped whatever happens."""
     with tempfile.TemporaryDirectory(prefix="vaultfleet-stack-") as folder:
         stack = [sys.executable, "-m", "tests.stack"]
         try:
             if commands.run([*stack, "up", "--dir", folder], ROOT, os.environ) != 0:
                 return Outcome(ok=False)
-            return _pytest(run.venv, name, [*PATIENCE, *tests], {"VAULTFLEET_STACK_DIR": folder})
+            return _pytest(venv, name, [*PATIENCE, *tests], {"VAULTFLEET_STACK_DIR": folder})
         finally:
             with commands.uninterrupted():
                 commands.run([*stack, "down", "--dir", folder], ROOT, os.environ)
@@ -143,7 +143,12 @@ def _beside_stack(run: Run, name: str, tests: list[str]) -> Outcome:
 
 def package(run: Run) -> Outcome:
     """The tarball, installed and used, against a stack of its own."""
-    return _beside_stack(run, f"package-{run.core}", ["tests/package"])
+    return _beside_stack(run.venv, f"package-{run.core}", ["tests/package"])
+
+
+def neighbours(run: Run) -> Outcome:
+    """What users have beside the collection, against a stack of its own."""
+    return _beside_stack(ensure_venv("neighbours", run.python), "neighbours", ["tests/neighbours"])
 
 
 def sanity(run: Run) -> Outcome:
@@ -181,13 +186,24 @@ PARTS = {
     "fleet": Part("tests on booted systemd hosts", fleet),
     "gates": Part("documentation, ansible-lint, build and import by Galaxy", gates),
     "package": Part("the tarball, installed and used", package),
+    "neighbours": Part("the collections and tools that users have beside this one", neighbours),
     "sanity": Part("ansible-test sanity", sanity),
     "units": Part("ansible-test units", units),
     "integration": Part("ansible-test integration", integration),
     "integration-3.9": Part("ansible-test integration with Python 3.9 on the managed host", old_integration),
 }
 FAST = {"fast": Part("ruff, mypy, unit tests but the longest", fast)}
-ONCE = ("lint", "unit-3.9", "simulation", "docs", "fleet", "gates", "package")  # not once more for each core
+ONCE = (
+    "lint",
+    "unit-3.9",
+    "simulation",
+    "docs",
+    "fleet",
+    "gates",
+    "package",
+    "neighbours",
+)  # not once more for each core
+RARELY = ("neighbours",)  # installing half a gigabyte is for "make test-all"
 
 
 def main() -> int:
@@ -209,9 +225,11 @@ def main() -> int:
         if arguments.fast:
             outcome = _rounds(chosen, FAST)
         else:
-            outcome = _rounds(chosen, {name: PARTS[name] for name in arguments.only or PARTS})
+            usual = [name for name in PARTS if arguments.all_cores or name not in RARELY]
+            outcome = _rounds(chosen, {name: PARTS[name] for name in arguments.only or usual})
             if not (arguments.only or arguments.all_cores):
-                outcome += Outcome(ok=True, left_out=(f"all of ansible-core but {chosen[0]}: make test-all",))
+                others = (f"all of ansible-core but {chosen[0]}", *(PARTS[name].text for name in RARELY))
+                outcome += Outcome(ok=True, left_out=tuple(f"{other}: make test-all" for other in others))
     except (ToolError, OSError) as exc:
         print(f"error: {exc}", file=sys.stderr)
         outcome = Outcome(ok=False, counts=Counts(failed=1))
