@@ -6,16 +6,18 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 
 import yaml
 from ansible_collections.amazon.aws.plugins.module_utils import modules
 
+from tests.docs.blocks import GUIDES, blocks
 from tests.stack.handle import Stack
-from tests.tools.project import ROOT
 
 from .conftest import User
 
+NAMES = {"access": "access_key_id", "secret": "secret_access_key"}
 SHARED = ("access_key", "secret_key", "session_token", "profile", "region")
 
 
@@ -30,20 +32,18 @@ def test_names(user: User) -> None:
 
 
 def test_one_anchor(user: User, stack: Stack) -> None:
-    """The example, with one addition: where the stack's AWS is."""
-    [play] = yaml.safe_load((ROOT / "examples" / "amazon_aws.yml").read_text(encoding="utf-8"))
+    """The guide's play; where the stack's Vault and AWS are is put in beside what is written."""
+    [text] = [block.text for block in blocks([GUIDES / "guide_neighbours.rst"]) if "amazon.aws" in block.text]
+    [play] = yaml.safe_load(text)
+    ours = play["module_defaults"]["group/vaultfleet.aws.vault"]
+    assert {"access_key", "secret_key", "region"} < set(ours)
+    ours |= {"url": stack.env["VAULT_ADDR"], "header_value": stack.env["STACK_HEADER_VALUE"]}
     play["module_defaults"]["group/amazon.aws.aws"]["endpoint_url"] = stack.env["STACK_AWS_ENDPOINT"]
     (user.folder / "play.json").write_text(json.dumps([play]), encoding="utf-8")
-    keys = user.environment["AWS_SHARED_CREDENTIALS_FILE"]
+    profiles = configparser.RawConfigParser()
+    profiles.read(user.environment["AWS_SHARED_CREDENTIALS_FILE"])
+    keys = {f"aws_{name}_key": profiles["default"][f"aws_{full}"] for name, full in NAMES.items()}
+    (user.folder / "keys.json").write_text(json.dumps(keys), encoding="utf-8")
     environment = {name: value for name, value in user.environment.items() if not name.startswith("AWS_")}
-    given = {
-        "vault_url": stack.env["VAULT_ADDR"],
-        "vault_ca_cert": stack.env["VAULT_CACERT"],
-        "vault_server_id": stack.env["STACK_HEADER_VALUE"],
-        "aws_access_key": "{{ lookup('ansible.builtin.ini', 'aws_access_key_id section=default file=" + keys + "') }}",
-        "aws_secret_key": "{{ lookup('ansible.builtin.ini', 'aws_secret_access_key section=default file="
-        + keys
-        + "') }}",
-    }
-    shown = user.run("ansible-playbook", "play.json", "-e", json.dumps(given), environment=environment)
+    shown = user.run("ansible-playbook", "play.json", "-e", "@keys.json", environment=environment)
     assert "ok=3" in shown

@@ -128,14 +128,14 @@ def simulation(run: Run) -> Outcome:
     return _pytest(run.venv, f"simulation-{run.core}", [*PATIENCE, "tests/simulation"])
 
 
-def _beside_stack(venv: Path, name: str, tests: list[str]) -> Outcome:
+def _beside_stack(venv: Path, name: str, tests: list[str], variables: dict[str, str] | None = None) -> Outcome:
     """Run tests beside a stack, which is stopped whatever happens."""
     with tempfile.TemporaryDirectory(prefix="vaultfleet-stack-") as folder:
         stack = [sys.executable, "-m", "tests.stack"]
         try:
             if commands.run([*stack, "up", "--dir", folder], ROOT, os.environ) != 0:
                 return Outcome(ok=False)
-            return _pytest(venv, name, [*PATIENCE, *tests], {"VAULTFLEET_STACK_DIR": folder})
+            return _pytest(venv, name, [*PATIENCE, *tests], {"VAULTFLEET_STACK_DIR": folder, **(variables or {})})
         finally:
             with commands.uninterrupted():
                 commands.run([*stack, "down", "--dir", folder], ROOT, os.environ)
@@ -148,7 +148,10 @@ def package(run: Run) -> Outcome:
 
 def neighbours(run: Run) -> Outcome:
     """What users have beside the collection, against a stack of its own."""
-    return _beside_stack(ensure_venv("neighbours", run.python), "neighbours", ["tests/neighbours"])
+    venv = ensure_venv("neighbours", run.python)
+    tests = ["tests/neighbours", "tests/docs/live/test_run.py::test_neighbours"]
+    [packages] = venv.glob("lib/python*/site-packages")
+    return _beside_stack(venv, "neighbours", tests, {"VAULTFLEET_NEIGHBOURS": str(packages)})
 
 
 def sanity(run: Run) -> Outcome:
