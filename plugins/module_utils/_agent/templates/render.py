@@ -156,6 +156,6 @@ _FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "b64decode": lambda text: base64.b64decode(str(text), validate=True).decode(),
     "b64encode": lambda text: base64.b64encode(str(text).encode()).decode("ascii"),
     "quote": lambda text: shlex.quote(str(text)),
-    "to_json": lambda value: json.dumps(value),
+    "to_json": json.dumps,
     "to_nice_json": lambda value: json.dumps(value, indent=4, sort_keys=True),
 }

@@ -22,6 +22,7 @@ def test_leases(agents: Agents, engines: Engines) -> None:
         lambda: short_certificate(agents, engines),
         lambda: tokens_end(agents, engines),
         lambda: revoked(agents, engines),
+        lambda: restarted(agents, engines),
     )
 
 
@@ -100,6 +101,32 @@ def revoked(agents: Agents, engines: Engines) -> None:
     assert agent.token() != old
     agent.until(lambda: agent.status()["templates"][0]["error"] == "")
     agent.tells("serving")
+
+
+def restarted(agents: Agents, engines: Engines) -> None:
+    """A process that goes on with the token of the last one leaves a file alone whose secrets are the same."""
+    engines.put("restarted", word="same")
+    agent = engines.agent(agents, "restarted", [])
+    file, noted = agent.folder / "file", agent.folder / "noted"
+    agent.write(
+        jinja_template={
+            "contents": f"{{{{ secret('{engines.kv2}/data/restarted').data.word }}}}",
+            "destination": str(file),
+            "exec": {"command": ["/bin/sh", "-c", f"echo x >> '{noted}'"]},
+        }
+    )
+    manager = agent.managed()
+    agent.start()
+    agent.until(noted.exists)
+    agent.until(lambda: agent.status()["token"]["lookup_allowed"])
+    looks, reads = file.stat(), len(agent.uses(f"{engines.kv2}/data/restarted"))
+    agent.kill()
+    agent.start()
+    agent.until(lambda: len(agent.uses(f"{engines.kv2}/data/restarted")) > reads)
+    agent.until(lambda: sum("READY=1" in message for message in manager.messages) == 2)
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (looks.st_ino, looks.st_mtime_ns)
+    assert noted.read_text(encoding="utf-8") == "x\n"
+    assert agent.logins() == 1
 
 
 def test_a_restart_of_the_server(agents: Agents, engines: Engines, breakable: Stack) -> None:

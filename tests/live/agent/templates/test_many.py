@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tests.live.agent.templates.engines import Engines
 COUNT = 100
 SECRETS = 20
 MOST_MEMORY = 12.0  # MiB, beyond an agent without templates
-MOST_TIME = 1.0  # seconds, from the last read to the last file
+MOST_TIME = 1.0  # seconds of the processor, which is what a busy machine leaves alone; for all that templates add
 
 
 def test_a_hundred_templates(agents: Agents, engines: Engines) -> None:
@@ -47,12 +48,13 @@ def test_a_hundred_templates(agents: Agents, engines: Engines) -> None:
     assert [len(one) for one in reads] == [1] * SECRETS
     assert files[98].read_text(encoding="utf-8") == "word18\nword19\nword0\nword1\nword2\n"
     took = max(file.stat().st_mtime for file in files) - min(one[0] for one in reads)
+    worked = processor(agent) - processor(plain)
     time.sleep(13)
     reads = [agent.uses(f"{engines.kv2}/data/many-{number}") for number in range(SECRETS)]
     assert [len(one) for one in reads] == [2] * SECRETS
     more = memory(agent) - memory(plain)
-    print(f"{COUNT} templates: {took:.2f} s with {SECRETS} reads, {more:.1f} MiB")
-    assert took < MOST_TIME
+    print(f"{COUNT} templates: {took:.2f} s with {SECRETS} reads, {worked:.2f} s of the processor, {more:.1f} MiB")
+    assert worked < MOST_TIME
     assert more < MOST_MEMORY
 
 
@@ -63,3 +65,10 @@ def memory(agent: Agent) -> float:
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1024
     raise AssertionError("no Pss")
+
+
+def processor(agent: Agent) -> float:
+    """Seconds of the processor that the agent has had (proc(5), stat: utime and stime)."""
+    assert agent.process is not None
+    fields = Path(f"/proc/{agent.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
