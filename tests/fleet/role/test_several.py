@@ -61,7 +61,7 @@ def several(
     sources = {name.removeprefix("vault_agent_"): value for name, value in other.items() if name != "made"}
     run = {"path": "/run/{{ vault_agent_name }}/token"}
     wishes: list[dict[str, t.Any]] = [
-        {"name": "plain"},
+        {"name": "plain", "sinks": [run, {"path": "/run/plain/wrapped", "wrap_ttl": "5m"}]},
         {"name": "owned", "sinks": [run, {"path": f"{OWNED}/token", "mode": "0600", "owner": "games"}]},
         {"name": "grouped", "sinks": [{**run, "group": "games"}], **sources},
         {"name": "keyed", "role": "web", "access_key": keys.access, "secret_key": keys.secret},
@@ -99,6 +99,16 @@ def test_sinks_of_others(several: dict[str, Host], stack: Stack) -> None:
         assert host.run(["stat", "--format=%U %G %a", "/run/grouped/token"]).stdout == "grouped games 640\n"
         assert works(stack, _read(host, "games", f"{OWNED}/token"))
         assert not _reads(host, "owned", f"{OWNED}/token"), "only the service has the capabilities"
+
+
+def test_a_wrapped_sink(several: dict[str, Host], stack: Stack) -> None:
+    """A reader unwraps what is in it, and has the token."""
+    for host in several.values():
+        held = json.loads(host.read("/run/plain/wrapped"))
+        answer = stack.vault.must("POST", "sys/wrapping/unwrap", None, held["token"])
+        assert answer["data"]["token"] == looks.agent(host, "plain").token
+        sinks = looks.config(host, "plain")["auto_auth"]["sink"]
+        assert [sink.get("wrap_ttl") for sink in sinks] == [None, "300s"]
 
 
 def test_all_are_hardened(several: dict[str, Host]) -> None:
