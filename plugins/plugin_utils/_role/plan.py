@@ -137,7 +137,7 @@ def plan(variables: t.Mapping[str, t.Any]) -> Plan:
         return Plan(str(name), "absent", revoke=_switch(given, "revoke_on_exit", problems) is True)
     switches = {switch: _switch(given, switch, problems) for switch in _SWITCHES}
     sinks = _sinks(given, problems)
-    wishes = templates.wished(given.get("templates"), problems, problem)
+    wishes = templates.wished(given.get("templates"), _USER, problems, problem)
     judged = _judge_config(given, switches, sinks, wishes, problems)
     problems += _judge_own(given)
     wait_timeout = _wait_timeout(given, problems)

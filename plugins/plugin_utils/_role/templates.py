@@ -45,13 +45,21 @@ def with_contents(given: t.Any, read: t.Callable[[str], str | None], problem: Pr
     return (found if isinstance(given, list) else given), problems
 
 
-def wished(given: t.Any, problems: list[str], problem: Problem) -> list[dict[str, t.Any]]:
-    """Return the templates as the agent is to judge them; ``problems`` gets what it knows nothing of."""
+def wished(given: t.Any, owner: str, problems: list[str], problem: Problem) -> list[dict[str, t.Any]]:
+    """Return the templates as the agent is to judge them; ``problems`` gets what it knows nothing of. owner: the form
+    of a user's or a group's name, which only the host knows.
+    """
     if given is None:
         return []
     if not isinstance(given, list) or not all(isinstance(template, dict) for template in given):
         problems.append(problem("templates", "is not a list of mappings", "give a list of source, destination, ..."))
         return []
+    for number, template in enumerate(given):
+        for name in ("user", "group"):
+            value = template.get(name)
+            if value is not None and not re.fullmatch(owner, str(value), re.ASCII):
+                text = f"{repr(value)[:80]} is neither name nor id"
+                problems.append(problem(f"templates[{number}].{name}", text, "give one"))
     return [
         {"perms": _PERMS, **{name: value for name, value in template.items() if name != "source" and value is not None}}
         for template in given

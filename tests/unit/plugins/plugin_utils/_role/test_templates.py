@@ -88,6 +88,8 @@ def test_the_agent_takes_it() -> None:
         ({**FILE, "exec": {"command": "reload"}}, "templates.exec.command: is a string"),
         ({**FILE, "on_change_units": ["nginx"]}, "templates.on_change_units: 'nginx' is not the name of a unit"),
         ({**FILE, "path": "/x"}, "templates.path: is not served by this agent"),
+        ({**FILE, "group": "a\nExecStart=/bin/x"}, "templates.group: 'a\\nExecStart=/bin/x' is neither name nor id"),
+        ({**FILE, "user": "no body"}, "templates.user: 'no body' is neither name nor id"),
         ("x", "templates: is not a list of mappings"),
     ],
 )
