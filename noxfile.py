@@ -27,6 +27,9 @@ from tests.tools.pythons import CORES, core_python
 SCRATCH = Path("tests", "output", ".tmp")
 INTEGRATION_CONFIG = Path("tests", "integration", "integration_config.yml")
 
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "yes"  # uv is quick enough to look at the environments at each run
+
 antsibull_nox.load_antsibull_nox_toml()
 
 

@@ -24,8 +24,6 @@ def run_sessions(sessions: Sequence[str], lock: str, environment: Mapping[str, s
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = ["python", "-m", "nox", "--noxfile", "noxfile.py", "--report", str(report)]
-        # uv is quick enough to look at the environments at each run.
-        command += ["--default-venv-backend", "uv", "--reuse-existing-virtualenvs"]
         variables = {
             "UV_CONSTRAINT": str(REQUIREMENTS / f"{lock}.txt"),
             "UV_PYTHON_DOWNLOADS": "never",
