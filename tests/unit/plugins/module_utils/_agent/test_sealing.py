@@ -92,7 +92,7 @@ def test_only_the_reader_who_knows_all_can_read_it(reader: bytes, aad: bytes, de
 def test_two_writings_have_nothing_in_common() -> None:
     """Neither nonce nor ciphertext; the writer's key is the same as long as its pair is."""
     pair = sealing.new_pair()
-    one, two = (json.loads(sealing.seal(TOKEN, READER.public, pair, False, b"")) for _ in range(2))
+    one, two = (json.loads(sealing.seal(TOKEN, READER.public, pair, False, b"")) for _writing in range(2))
     assert one[peer_keys.PUBLIC] == two[peer_keys.PUBLIC]
     assert one["nonce"] != two["nonce"]
     assert one["encrypted_payload"] != two["encrypted_payload"]
