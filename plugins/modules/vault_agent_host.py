@@ -163,6 +163,7 @@ def main() -> None:
         if params["service_state"] == "started" and result["systemd"]["version"] and not result["systemd"]["runs"]:
             seen.problems.append("systemd does not run here -- set vault_agent_service_state: stopped for an image")
         result["python"] = seen.python(params["python"])
+        seen.libraries(result["python"], params["sinks"])
         result["sinks"] = seen.sinks(params["sinks"])
         result["readers_fit"] = seen.readers(params["readers"])
         seen.others(params["login"])

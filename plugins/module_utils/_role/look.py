@@ -96,6 +96,17 @@ class Look:
             return f"{path} is {real}, which the service cannot see", version
         return "", version
 
+    def libraries(self, python: t.Mapping[str, str], sinks: t.Sequence[t.Mapping[str, t.Any]]) -> None:
+        """Look for what no bundle holds, in the place where the agent finds it: see ``_agent.sealing``."""
+        if not python or not any("dh_path" in sink["more"] for sink in sinks):
+            return
+        code, _output, _errors = self.run([python["path"], "-I", "-c", "import cryptography"])
+        if code != 0:
+            self.problems.append(
+                f"vault_agent_sinks: encrypted sinks need the Python package cryptography, which {python['path']} has"
+                " not -- install the package python3-cryptography of this system, or cryptography for that Python"
+            )
+
     def sinks(self, sinks: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
         """The sinks as the configuration has them: owners by number, as HashiCorp's agent wants them."""
         found = []

@@ -67,7 +67,7 @@ _ROLES_OWN = (
 )
 KNOWN = frozenset((*_VAULT, *_METHOD, *_AWS, *_SECRETS, *_AUTO_AUTH, *_TOP, *_SWITCHES, *_ROLES_OWN))
 _FILE = ("path", "mode", "owner", "group")
-_SINK = (*_FILE, "wrap_ttl", "dh_type", "dh_path", "derive_key", "aad")
+_SINK = (*_FILE, "wrap_ttl", "dh_type", "dh_path", "derive_key", "aad", "aad_env_var")
 # A name of a user, a group, a unit and a directory; 31 characters are the most that all of them take.
 _NAME = r"[a-z](?:[a-z0-9_-]{0,29}[a-z0-9])?"
 _MODE = "0640"  # the group is the agent's own, and has the readers
@@ -161,7 +161,7 @@ def plan(variables: t.Mapping[str, t.Any]) -> Plan:
                 "mode": found.mode,
                 "owner": sink.get("owner"),
                 "group": sink.get("group"),
-                "more": _more(found),
+                "more": _more(found, sink),
             }
             for sink, found in zip(sinks, judged.sinks)
         ],
@@ -274,7 +274,7 @@ def _config(
     return {**top, "vault": vault, "auto_auth": auto_auth}
 
 
-def _more(sink: AgentSink) -> dict[str, t.Any]:
+def _more(sink: AgentSink, given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """What stands in the agent's configuration of a sink beside its file."""
     more: dict[str, t.Any] = {"wrap_ttl": f"{sink.wrap_ttl}s"} if sink.wrap_ttl else {}
     if sink.encryption:
@@ -283,6 +283,8 @@ def _more(sink: AgentSink) -> dict[str, t.Any]:
             more["derive_key"] = True
         if sink.encryption.aad:
             more["aad"] = sink.encryption.aad.decode("utf-8", "surrogateescape")
+        if given.get("aad_env_var"):
+            more["aad_env_var"] = given["aad_env_var"]  # of an environment that only the host knows
     return more
 
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 import json
 import typing as t
 
+from ansible_collections.vaultfleet.aws.tests.unit.support import sealed
+from ansible_collections.vaultfleet.aws.tests.unit.support.sealed import Reader
 from tests.live.agent.agents import Agents
 from tests.live.agent.process import Agent
+from tests.live.agent.test_wrapped import unwrapped
 from tests.live.playbooks import PROJECT
 from tests.stack.handle import Stack
 
@@ -70,3 +73,26 @@ def test_ec2(agents: Agents, stack: Stack) -> None:
     assert run(agent)["role"] == "node"
     entry = stack.root("GET", f"auth/aws/identity-accesslist/{stack.instances[0]}")["data"]
     assert entry["role"] == "node"
+
+
+def test_sinks(agents: Agents, stack: Stack) -> None:
+    """A wrapped and an encrypted one, each read as the guide says."""
+    agent = agents.iam()
+    adopt(agent, "agent-sinks.json")
+    reader = Reader()
+    public = agent.folder / "public.json"
+    public.write_text(reader.public_file, encoding="ascii")
+    wrapped, encrypted = agent.config["auto_auth"]["sink"]
+    places = [agent.folder / name for name in ("wrapped", "encrypted")]
+    for block, place in zip((wrapped, encrypted), places, strict=True):
+        block["config"]["path"] = str(place)
+    encrypted["dh_path"] = str(public)
+    agent.write()
+    agent.start()
+    agent.until(lambda: all(place.exists() for place in places))
+    agent.tells("serving")
+    token = sealed.read(places[1].read_text(encoding="ascii"), reader.private, True, b"app").decode()
+    agent.secrets.add(token)
+    assert unwrapped(stack, places[0].read_text(encoding="ascii")) == token
+    assert [place.stat().st_mode & 0o7777 for place in places] == [0o600, 0o640]
+    agent.stop()

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import builtins
 import importlib
@@ -155,3 +156,20 @@ except ImportError:
 """
     done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("apart\n", "")
+
+
+def test_an_agent_with_plain_sinks_loads_nothing_of_it() -> None:
+    """Neither the library nor our own files that others need."""
+    package = sealing.__name__.rpartition(".")[0]
+    script = f"""
+import sys
+sys.path.append({str(Path(sealing.__file__).parents[6])!r})
+from {package} import cli, config, runner, sinks
+from {package}.sink_options import AgentSink
+assert isinstance(sinks.file_of(AgentSink("/run/token")), sinks.TokenFile)
+print(sorted(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    ours = {f"{package}.{name}" for name in ("sealing", "encrypted", "peer_keys", "wrapping", "reader")}
+    assert not {"cryptography", *ours} & set(ast.literal_eval(done.stdout))

@@ -100,6 +100,20 @@ def test_a_python_that_will_not_do(path: str, answer: tuple[int, str, str], prob
     assert "vault_agent_python" in seen.problems[0]
 
 
+@pytest.mark.parametrize("code", [0, 1])
+@pytest.mark.parametrize("more", [{"wrap_ttl": "300s"}, {"dh_path": "/etc/k"}])
+def test_the_library_of_encrypted_sinks(code: int, more: dict[str, str]) -> None:
+    """Looked for only where a sink needs it; a host without a Python is refused for that alone."""
+    sink = {"path": "/run/a", "more": more}
+    seen = looked(python3=(code, "", "ModuleNotFoundError"))
+    seen.libraries({"path": "/usr/bin/python3"}, [sink])
+    assert bool(seen.problems) == (code != 0 and "dh_path" in more)
+    assert all("install the package python3-cryptography" in problem for problem in seen.problems)
+    bare = looked()
+    bare.libraries({}, [sink])
+    assert not bare.problems
+
+
 def test_owners_are_numbers_in_the_configuration() -> None:
     seen = looked()
     sinks = [

@@ -152,6 +152,10 @@ def test_wrapped_and_encrypted_sinks() -> None:
     assert [sink["more"] for sink in made.sinks] == [{"wrap_ttl": "300s"}, more]
     assert made.in_homes, "the reader's key is to be seen"
     assert not made.write
+    # The variable is the host's, so that nobody here knows it.
+    of_host = {"dh_type": "curve25519", "dh_path": "/etc/reader.pub", "aad_env_var": "NOT_SET"}
+    made = planned(sinks=[{"path": "/run/vault-agent/a", **of_host}])
+    assert [sink["more"] for sink in made.sinks] == [of_host]
 
 
 def test_static_keys_stand_in_no_configuration() -> None:
