@@ -168,8 +168,8 @@ class _Agent:
 
     def _files(self, config: AgentConfig) -> list[TokenFile | WrappedFile]:
         """The sinks of ``config``. A wrapped one goes on with what it holds."""
-        wrapped = {file.sink: file.wrapping for file in self.files if not isinstance(file, TokenFile)}
-        return [file_of(sink, wrapped.get(sink), doubt=True) for sink in config.sinks]
+        wrapped = {file.sink.path: file.wrapping for file in self.files if not isinstance(file, TokenFile)}
+        return [file_of(sink, wrapped.get(sink.path), doubt=True) for sink in config.sinks]
 
     def _policy(self) -> Policy:
         config = self.config

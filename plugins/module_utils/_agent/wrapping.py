@@ -54,7 +54,7 @@ class WrappedFile:
     def __init__(self, file: TokenFile, sink: AgentSink, wrapping: Wrapping | None, doubt: bool = False) -> None:
         """file: the sink's, which may encrypt. doubt: if ``wrapping`` was used, the token is wrapped anew."""
         self.sink = sink
-        self.wrapping = wrapping if wrapping and wrapping.wished == sink.wrap_ttl else None
+        self.wrapping = wrapping
         self._file = file
         self._doubt = doubt
         self._vault: Vault | None = None  # of our own, as another thread may use the agent's
@@ -68,7 +68,7 @@ class WrappedFile:
 
     def _see(self, held: Held, vault: Vault) -> Seen:
         wrapping, now = self.wrapping, clock.now()
-        if wrapping is None or wrapping.number != held.number:
+        if wrapping is None or (wrapping.number, wrapping.wished) != (held.number, self.sink.wrap_ttl):
             return self._wrap(held, vault, "")
         if wrapping.used and not self._doubt:
             return Seen(False)

@@ -266,8 +266,11 @@ def test_the_next_process_goes_on_with_it(scene: Scene) -> None:
 
 
 def test_the_next_process_with_another_ttl_wraps_anew(scene: Scene) -> None:
+    """And uses the one with the old TTL up."""
     scene.file = scene.of(dataclasses.replace(t.cast(wrapping.Wrapping, scene.file.wrapping), wished=60))
     assert scene.see(5).wrote
+    scene.see(10)
+    assert set(scene.server.live) == {"hvs.wrapping-2"}
 
 
 @pytest.mark.parametrize("fields", [None, [], "x", {}, {"token": 1}, {"number": 1, "token": "x", "extra": 2}])
