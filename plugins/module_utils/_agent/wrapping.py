@@ -48,6 +48,16 @@ class Wrapping:
         return self.since + self.ttl
 
 
+@dataclasses.dataclass(frozen=True)
+class _Replaced:
+    """What is to be used up when it is ``due``, and where. unused: nobody had used it when it was replaced."""
+
+    wrapping: Wrapping
+    vault: Vault
+    due: float
+    unused: bool
+
+
 class WrappedFile:
     """A wrapped sink. wrapping: what it holds, None if that is not known."""
 
@@ -58,7 +68,7 @@ class WrappedFile:
         self._file = file
         self._doubt = doubt
         self._vault: Vault | None = None  # of our own, as another thread may use the agent's
-        self._replaced: list[tuple[float, Wrapping, Vault]] = []  # when to use each up, and where
+        self._replaced: list[_Replaced] = []
 
     def see(self, held: Held) -> Seen:
         """See that the sink holds a wrapping token for the token, unless that was used. Raises LoginError."""
@@ -85,13 +95,16 @@ class WrappedFile:
             self.wrapping = dataclasses.replace(wrapping, used=True)
             return Seen(False, "the wrapped token was used; the sink is left as it is until there is another token")
         if now >= anew_at:
-            return self._wrap(held, vault, "nobody has used the wrapped token yet, and it was wrapped anew")
+            return self._wrap(
+                held, vault, "nobody has used the wrapped token yet, and it was wrapped anew", unused=True
+            )
         wrote = not self._file.holds(wrapping.text)
         if wrote:
             self._file.put(wrapping.text)
         return Seen(wrote, again=anew_at - now)
 
-    def _wrap(self, held: Held, vault: Vault, news: str) -> Seen:
+    def _wrap(self, held: Held, vault: Vault, news: str, unused: bool = False) -> Seen:
+        """unused: what is there was just seen to be."""
         what = f"wrap_ttl of {self.sink.path}"
         if held.token.num_uses:
             hint = "set wrap_ttl in the method instead of the sink, or give the role no token_num_uses"
@@ -106,8 +119,8 @@ class WrappedFile:
             raise
         old = self.wrapping
         if old and not old.used and self._vault:
-            self._replaced.append((since + min(_GRACE, old.ttl / 10), old, self._vault))
-        self._vault = vault
+            self._replaced.append(_Replaced(old, self._vault, since + min(_GRACE, old.ttl / 10), unused))
+        self._vault, self._doubt = vault, False
         self.wrapping = Wrapping(held.number, info["token"], wrapped_text(info), since, info["ttl"], self.sink.wrap_ttl)
         self._file.put(self.wrapping.text)
         return Seen(True, news, again=_ANEW_AT * self.wrapping.ttl)
@@ -115,11 +128,11 @@ class WrappedFile:
     def _use_up(self) -> str:
         """Use up the wrapping tokens that were replaced a while ago; what a person is to be told."""
         now, news = clock.now(), ""
-        due = [one for one in self._replaced if one[0] <= now]
-        self._replaced = [one for one in self._replaced if one[0] > now]
-        for _due, wrapping, vault in due:
+        due = [one for one in self._replaced if one.due <= now]
+        self._replaced = [one for one in self._replaced if one.due > now]
+        for one in due:
             with contextlib.suppress(VaultError):  # it ends by itself
-                if now < wrapping.ends and not vault.discard(wrapping.token):
+                if now < one.wrapping.ends and not one.vault.discard(one.wrapping.token) and one.unused:
                     news = "the wrapped token was used at the moment when it was replaced"
         return news
 

@@ -115,7 +115,7 @@ def nobody_comes(agents: Agents, stack: Stack) -> None:
     assert lives(stack, first), "a reader that had it in its hands has lost it"
     agent.until(lambda: not lives(stack, first), "the old one was not used up")
     assert time.monotonic() - begun < 29.5, "it ended by itself"
-    assert agent.said("nobody has used the wrapped token yet, and it was wrapped anew")
+    assert agent.said("nobody used the wrapped token so far, and it was wrapped anew")
     unwrapped(stack, second)
     assert (agent.logins(), len(agent.uses("sys/wrapping/wrap"))) == (1, 2)
 

@@ -141,7 +141,7 @@ def test_as_long_as_nothing_is_due_nobody_is_asked(scene: Scene) -> None:
 
 def test_unused_it_is_wrapped_anew_in_time_and_used_up_after_a_grace(scene: Scene) -> None:
     seen = scene.see(200)
-    assert seen == Seen(True, "nobody has used the wrapped token yet, and it was wrapped anew", again=200.0)
+    assert seen == Seen(True, "nobody used the wrapped token so far, and it was wrapped anew", again=200.0)
     assert scene.server.count() == {"lookup": 1, "wrap": 1}
     assert scene.wrapping_token() == "hvs.wrapping-2"
     assert scene.see(9).news == ""
@@ -174,6 +174,14 @@ def test_a_new_token_is_wrapped_and_the_old_ones_is_used_up(scene: Scene) -> Non
     assert scene.see(5) == Seen(True, again=200.0)
     scene.see(10)
     assert scene.server.live == {"hvs.wrapping-2": "hvs.token-2"}
+
+
+def test_a_new_token_after_one_that_was_used_unseen(scene: Scene) -> None:
+    """Its reader came in time, which is nothing to tell of."""
+    scene.server.live.clear()
+    scene.another_token()
+    assert scene.see(5) == Seen(True, again=200.0)
+    assert scene.see(10) == Seen(False, again=190.0)
 
 
 def test_a_new_token_after_one_that_was_used(scene: Scene) -> None:
@@ -286,6 +294,14 @@ def test_a_reload_gives_the_next_reader_one_if_it_was_used(scene: Scene) -> None
     scene.server.live.clear()
     scene.file = scene.of(scene.file.wrapping, doubt=True)
     assert scene.see(5) == Seen(True, "the wrapped token was used, and for the reload was wrapped anew", again=200.0)
+
+
+def test_a_reload_counts_once(scene: Scene) -> None:
+    """What is wrapped because of it is no more to be doubted."""
+    scene.file = scene.of(dataclasses.replace(t.cast(wrapping.Wrapping, scene.file.wrapping), wished=60), doubt=True)
+    assert scene.see(1).wrote
+    scene.server.live.clear()
+    assert scene.see(1) == Seen(False, again=199.0)
 
 
 def test_a_reload_after_it_was_seen_to_be_used(scene: Scene) -> None:
