@@ -95,9 +95,7 @@ class WrappedFile:
             self.wrapping = dataclasses.replace(wrapping, used=True)
             return Seen(False, "the wrapped token was used; the sink is left as it is until there is another token")
         if now >= anew_at:
-            return self._wrap(
-                held, vault, "nobody has used the wrapped token yet, and it was wrapped anew", unused=True
-            )
+            return self._wrap(held, vault, "nobody used the wrapped token so far, and it was wrapped anew", unused=True)
         wrote = not self._file.holds(wrapping.text)
         if wrote:
             self._file.put(wrapping.text)
