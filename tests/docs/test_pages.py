@@ -17,10 +17,11 @@ from tests.docs import generated
 from tests.docs.blocks import GUIDES, NOT_RUN, PROJECT, Block, blocks
 from tests.docs.hint_table import alternatives, readable
 
-# What tests/docs/live runs, and what needs no server.
+# What tests/docs/live runs, tests/fleet (host, iptables, nft), and what needs no server.
 RUN = {
     "agent",
     "assume",
+    "host",
     "iptables",
     "neighbours",
     "nft",
