@@ -24,6 +24,7 @@ ANSIBLE = "https://docs.ansible.com/projects/ansible/devel/"
 ELSEWHERE = {
     "std:label": {
         "action_plugins": "plugins/action.html#action-plugins",
+        "ansible_collections.ansible.builtin.template_module": "collections/ansible/builtin/template_module.html",
         "ansible_collections.community.hashi_vault.vault_login_module": (
             "collections/community/hashi_vault/vault_login_module.html"
         ),
