@@ -53,7 +53,7 @@ def path_of(sink: Json) -> Path:
 def command(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """A command of the agent's command line, for those who read its sinks."""
     return subprocess.run(
-        [sys.executable, "-m", PACKAGE, *map(str, arguments)],
+        [sys.executable, "-m", f"{PACKAGE}.cli", *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(COLLECTIONS), **environ},
         capture_output=True,
         text=True,
