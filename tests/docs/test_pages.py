@@ -21,6 +21,7 @@ from tests.docs.hint_table import alternatives, readable
 RUN = {
     "agent",
     "assume",
+    "error",
     "host",
     "iptables",
     "neighbours",

@@ -12,8 +12,10 @@ from collections.abc import Callable
 
 import pytest
 
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import LoginError
 from tests.docs.blocks import Block, of_kind
 from tests.docs.live.world import HEADER_VALUE, NAMESPACE, World
+from tests.live import core
 
 
 def tasks(world: World, some: list[Block]) -> None:
@@ -70,8 +72,17 @@ def reader(world: World, some: list[Block]) -> None:
     shell(world, some)
 
 
+def error(world: World, some: list[Block]) -> None:
+    """What a login says that names a role that is not there."""
+    for block in some:
+        config = core.static(world.stack, role="wbe", header_value=HEADER_VALUE)
+        with pytest.raises(LoginError) as refused:
+            core.log(world.stack, config, namespace=NAMESPACE)
+        assert str(refused.value) == " ".join(block.text.split())
+
+
 # Those of the operator come last: one of them forgets the instance's ec2 login.
-WAYS = (tasks, assume, shell, variables, role, agent, reader, operator)
+WAYS = (tasks, assume, shell, variables, role, agent, reader, error, operator)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)

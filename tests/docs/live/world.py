@@ -165,7 +165,7 @@ class World:
     def run(self, command: list[str], environment: Mapping[str, str]) -> str:
         """Run a command in the folder; what it printed. It must work."""
         done = subprocess.run(
-            command, cwd=self.folder, env=dict(environment), capture_output=True, check=False, text=True, timeout=300
+            command, cwd=self.folder, env=dict(environment), capture_output=True, check=False, text=True, timeout=900
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
