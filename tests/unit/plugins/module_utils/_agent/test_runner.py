@@ -405,6 +405,7 @@ def test_wrapped_sinks_go_on_after_reload_and_restart(scene: Scene, monkeypatch:
     assert Path(paths[1]).read_text(encoding="ascii") != before[1]
     assert CANARY not in Path(paths[1]).read_text(encoding="ascii")
 
+    scene.told()  # the manager has all that was sent to it
     after = Scene(scene.folder, scene.manager, monkeypatch, scene.manager.hand_back())
     after.logs_in()
     after.agent._use(scene.configs[-1], after.agent.vault)
