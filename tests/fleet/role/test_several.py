@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import json
 import re
 import subprocess
@@ -55,6 +56,7 @@ def several(
 ) -> t.Iterator[dict[str, Host]]:
     """Hosts with agents of all kinds, put there by one play; one runs from another bundle."""
     hosts = {name: fleet.host(name) for name in HOSTS}
+    held = {name: _held(host) for name, host in hosts.items()}
     for host in hosts.values():
         host.run(["mkdir", OWNED])
     other = bundles.variables(tmp_path_factory.mktemp("other"), OTHER, lambda program: program + b"# other\n")
@@ -74,11 +76,13 @@ def several(
         for host in hosts.values():
             host.run(["rmdir", OWNED])  # and nothing else is in it
     gone.judge_success()
+    assert {name: _held(host) for name, host in hosts.items()} == held, "systemd still holds a token"
 
 
 def test_each_is_for_itself(several: dict[str, Host], stack: Stack) -> None:
     """User, group, folder and unit of its own; none can read what another has."""
     for place, host in several.items():
+        assert _held(host) >= len(NAMES), "else nobody can see whether it lets go of them"
         for name in NAMES:
             shown = host.run(["systemctl", "show", "--property=User,Group,ActiveState", name]).stdout.splitlines()
             assert sorted(shown) == ["ActiveState=active", f"Group={name}", f"User={name}"]
@@ -231,6 +235,15 @@ def test_what_is_too_old_is_named(fleet: Fleet, plain: Runner) -> None:
     assert systemd.startswith("systemd 239 is too old: the agent's service needs 247 or newer"), systemd
     assert python.startswith("/usr/local/bin/old-python is Python 3.6, which is too old -- install Python 3.9"), python
     assert after == before
+
+
+def _held(host: Host) -> int:
+    """How many pieces of memory the host's systemd holds for agents."""
+    found = 0
+    for link in Path(f"/proc/{host.leader}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # one that was just being closed
+            found += "memfd:vaultfleet" in str(link.readlink())
+    return found
 
 
 def _ec2(name: str, stack: Stack) -> dict[str, t.Any]:
