@@ -28,6 +28,7 @@ RUN = {
     "nft",
     "operator",
     "policy",
+    "prepare",
     "reader",
     "role",
     "server",

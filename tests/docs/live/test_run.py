@@ -57,7 +57,8 @@ def role(world: World, some: list[Block]) -> None:
 
 
 def agent(world: World, some: list[Block]) -> None:
-    """Configurations of the agent."""
+    """Configurations of the agent, after what a reader prepares for them, and before what a reader does with them."""
+    shell(world, of_kind("prepare"))
     for block in some:
         token = world.agent(block)
         if token.startswith("{"):
@@ -65,11 +66,7 @@ def agent(world: World, some: list[Block]) -> None:
             token = world.stack.vault.must("PUT", "sys/wrapping/unwrap", None, wrapping, NAMESPACE)["data"]["token"]
         answer = world.stack.vault.must("GET", "auth/token/lookup-self", None, token, NAMESPACE)
         assert answer["data"]["meta"]["auth_type"] in ("iam", "ec2"), block.place
-
-
-def reader(world: World, some: list[Block]) -> None:
-    """Commands of a user who reads what the agent's configurations left."""
-    shell(world, some)
+    shell(world, of_kind("reader"))
 
 
 def error(world: World, some: list[Block]) -> None:
@@ -82,7 +79,7 @@ def error(world: World, some: list[Block]) -> None:
 
 
 # Those of the operator come last: one of them forgets the instance's ec2 login.
-WAYS = (tasks, assume, shell, variables, role, agent, reader, error, operator)
+WAYS = (tasks, assume, shell, variables, role, agent, error, operator)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
