@@ -157,9 +157,9 @@ def _unwrapped(options: Options, warn: Warn) -> dict[str, t.Any]:
     patience = parse_duration("cache_timeout", options["cache_timeout"], minimum=1)
     try:
         with store.lock(name, patience) if store else contextlib.nullcontext():
-            known = store.read(name) if store else None
-            if known:
-                return {"auth": known["auth"]}
+            known = (store.read(name) or {}).get("auth") if store else None
+            if isinstance(known, dict):
+                return {"auth": known}
             vault = Vault(connection, FRONT_END)
             try:
                 auth = unwrap(vault, wrapping).auth

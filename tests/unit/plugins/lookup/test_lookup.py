@@ -379,3 +379,14 @@ def test_what_was_unwrapped_is_handed_out_if_it_cannot_be_kept(memory: Path, mon
     monkeypatch.setattr(_store.Store, "write", full)
     with wrapping_server() as web:
         assert run(url=web.url, ca_cert=certificates.CA, wrapping_token="hvs.wrapping") == [TOKEN]
+
+
+def test_a_damaged_record_of_what_was_unwrapped(memory: Path) -> None:
+    """It counts as none; then the wrapping token is asked, which tells that it was used."""
+    with wrapping_server() as web:
+        options: dict[str, t.Any] = {"url": web.url, "ca_cert": certificates.CA, "wrapping_token": "hvs.wrapping"}
+        assert run(**options) == [TOKEN]
+        [record] = [file for file in memory.glob("*/*/unwrapped-*") if file.suffix != ".lock"]
+        record.write_text('{"auth": 5}', encoding="ascii")
+        with pytest.raises(AnsibleLookupError, match="somebody may have intercepted it"):
+            run(**options)
