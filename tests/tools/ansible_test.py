@@ -20,12 +20,13 @@ STAND_IN = Path(__file__).with_name("get_pip.py")
 
 
 def ansible_test_environment(environment: dict[str, str], python: Python) -> dict[str, str]:
-    """The variables for ansible-test: the real interpreters come first on PATH, as it can't use wrappers of them."""
+    """The variables for ansible-test: the real interpreters are on PATH, and no wrappers of them, which it can't use."""
     found = filter(None, map(find_python, TARGETS))
     folders = [str(python.path.parent), *(str(target.path.parent) for target in found)]
     result = dict(environment)
     # The folder of the virtual environment, first on PATH, stays first: ansible-test is there.
     first, *rest = environment["PATH"].split(os.pathsep)
+    rest = [folder for folder in rest if Path(folder).name != "shims"]
     result["PATH"] = os.pathsep.join([first, *dict.fromkeys(folders), *rest])
     for name in ("ANSIBLE_COLLECTIONS_PATH", "PYTHONPATH", "VIRTUAL_ENV"):
         result.pop(name, None)
