@@ -20,7 +20,7 @@ STAND_IN = Path(__file__).with_name("get_pip.py")
 
 
 def ansible_test_environment(environment: dict[str, str], python: Python) -> dict[str, str]:
-    """The variables for ansible-test: the real interpreters are on PATH, and no wrappers of them, which it can't use."""
+    """The variables for ansible-test: real interpreters are on PATH, and no wrappers of them, which it can't use."""
     found = filter(None, map(find_python, TARGETS))
     folders = [str(python.path.parent), *(str(target.path.parent) for target in found)]
     result = dict(environment)
