@@ -97,7 +97,7 @@ def test_what_a_wrapped_sink_holds(stack: Stack) -> None:
 
 def test_its_lease_is_what_is_left(stack: Stack) -> None:
     """Not what the login said, which was a while ago; one that ended meanwhile is told."""
-    first, second = (wrapped_login(stack, role="web-short") for _ in range(2))
+    first, second = (wrapped_login(stack, role="web-short") for _login in range(2))
     time.sleep(2.5)
     assert unwrap(stack, first)["login"]["auth"]["lease_duration"] <= 3
     time.sleep(4)

@@ -21,13 +21,13 @@ LIVE, DENIED = Reply(body=LOOKUP), Reply(403, {"errors": ["permission denied"]})
 OF_LOGIN, OF_SINK = "auth/aws/login", "sys/wrapping/wrap"
 
 
-def found(answer: t.Any = LOGIN, lookup: Reply = LIVE, path: str = OF_LOGIN) -> tuple[Unwrapped, list[str]]:
-    """What a wrapping token holds, and what was asked for."""
+def found(answer: t.Any = None, lookup: Reply = LIVE, path: str = OF_LOGIN) -> tuple[Unwrapped, list[str]]:
+    """What a wrapping token holds, and what was asked for; the answer is that of a login unless another is given."""
 
     def serve(seen: Seen) -> Reply:
         if seen.path.endswith("wrapping/lookup"):
             return Reply(body={"data": {"creation_path": path}})
-        return Reply(body=answer) if seen.path.endswith("unwrap") else lookup
+        return Reply(body=LOGIN if answer is None else answer) if seen.path.endswith("unwrap") else lookup
 
     with Web(serve) as web, plain_vault_at(web.url, retries=0) as vault:
         seen = unwrap(vault, Wrapping(WRAPPING, path))
