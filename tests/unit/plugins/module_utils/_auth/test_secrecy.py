@@ -33,8 +33,10 @@ SECRET: dict[str, set[str]] = {
     "LoginConfig": {"secret_key", "session_token", "nonce", "assume_role_external_id"},
     "LoginRequest": {"body", "secrets"},
     "Token": {"client_token", "metadata"},
+    "Unwrapped": {"auth"},
     "VaultConnection": {"proxies"},
     "Wrapped": {"token"},
+    "Wrapping": {"token"},
 }
 OPEN: dict[str, set[str]] = {
     "Credentials": {"access_key", "provider"},
@@ -55,11 +57,13 @@ OPEN: dict[str, set[str]] = {
     "Sink": {"path", "mode", "uid", "gid"},
     "StsTarget": {"url", "host", "region"},
     "Token": {"accessor", "ttl", "renewable", "num_uses", "policies", "since"},
+    "Unwrapped": {"token"},
     "VaultConnection": {
         "url", "namespace", "ca_cert", "ca_path", "client_cert", "client_key", "validate_certs", "tls_server_name",
         "timeout", "retries",
     },
     "Wrapped": {"accessor", "ttl", "creation_path"},
+    "Wrapping": {"path"},
     "Health": {"initialized", "sealed", "standby", "recovery_secondary", "version", "clock_ahead"},
     "_Service": {"url", "timeout", "attempts", "v1"},
 }  # fmt: skip
