@@ -122,8 +122,8 @@ def _each(costs: dict[int, Cost], few: int, many: int) -> float:
 
 
 def _growth(costs: dict[int, Cost]) -> float:
-    numbers = sorted(costs)
-    return _each(costs, *numbers[-2:]) / _each(costs, *numbers[:2])
+    few, *_others, more, many = sorted(costs)
+    return _each(costs, more, many) / _each(costs, few, more)
 
 
 def _run(runner: Runner, forks: int, idle: bool = False) -> Cost:

@@ -18,6 +18,7 @@ from .runs import EC2, Runner, works
 NAME = "outage"
 MOUNT = "aws-open"  # hosts have agents of type ec2 on the other mount
 TTL = 5  # seconds, of the tokens
+PRUNED = "Remove bundles that no agent runs from"
 
 
 def test_agents_get_through_it_unaided(fleet: Fleet, stack: Stack, runner: Runner) -> None:
@@ -47,10 +48,7 @@ def test_agents_get_through_it_unaided(fleet: Fleet, stack: Stack, runner: Runne
             assert looks.config(fleet.host(name), NAME)["vault"]["address"] == stack.env["VAULT_ADDR"]
     finally:
         stack.start_vault_sealed()
-    looks.until(
-        lambda: all("sealed" in looks.status(fleet.host(name), NAME)["errors"]["login"] for name in fleet.members),
-        "not all of them say that Vault is sealed",
-    )
+    looks.until(lambda: all(_says_sealed(fleet, name) for name in fleet.members), "not all say that Vault is sealed")
     stack.unseal()
     first = {name: looks.next_token(fleet.host(name), "", NAME) for name in fleet.members}
     stack.stop_vault()
@@ -63,5 +61,10 @@ def test_agents_get_through_it_unaided(fleet: Fleet, stack: Stack, runner: Runne
         assert works(stack, looks.next_token(fleet.host(name), token, NAME))
     again = runner.role(**variables, wait_timeout=60)
     again.judge_success()
-    assert not any(again.changed.values()), again.shown
+    # What another test rolled back from goes with the first run that succeeds.
+    assert {task for tasks in again.changed.values() for task in tasks} <= {PRUNED}, again.shown
     assert looks.agents(fleet) == others, "agents whose tokens live longer did not notice"
+
+
+def _says_sealed(fleet: Fleet, name: str) -> bool:
+    return "sealed" in looks.status(fleet.host(name), NAME).get("errors", {}).get("login", "")

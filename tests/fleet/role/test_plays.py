@@ -34,6 +34,7 @@ from .runs import ROLE, Runner, works
 
 PAIR = ("bookworm", "bullseye")  # enough hosts to see an order
 NONCE = "nonce-of-the-runner"
+NAMESPACE = "team"  # hosts have agents of type ec2 elsewhere
 # What of the project a repository holds that has the collection in it.
 COLLECTION = ("galaxy.yml", "meta", "plugins", "roles")
 
@@ -59,7 +60,7 @@ def test_ansible_runner(fleet: Fleet, stack: Stack, tmp_path: Path) -> None:
     access_key, secret_key = keys["default"].values()
     given = {
         "bookworm": {"role": "web", "access_key": access_key, "secret_key": secret_key},
-        "bullseye": {"role": "node", "type": "ec2", "mount_path": "aws-open", "nonce": NONCE},
+        "bullseye": {"role": "node", "type": "ec2", "namespace": NAMESPACE, "nonce": NONCE},
     }
     shared = {"name": "runner", "url": "{{ fleet_vault_url }}", "ca_cert": "{{ fleet_vault_ca_cert }}"}
     header = "{{ fleet_header_value if inventory_hostname == 'bookworm' else none }}"
@@ -73,7 +74,7 @@ def test_ansible_runner(fleet: Fleet, stack: Stack, tmp_path: Path) -> None:
     book = [{"hosts": list(given), "become": True, "gather_facts": False, "roles": [ROLE]}]
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "site.json").write_text(json.dumps(book), encoding="utf-8")
-    stack.delete_accesslist(fleet.members["bullseye"].instance, "aws-open")
+    stack.delete_accesslist(fleet.members["bullseye"].instance, namespace=NAMESPACE)
     for ident in ("first", "again"):
         stats = _run_by_runner(tmp_path, ident)
         assert (stats["failures"], stats["dark"]) == ({}, {}), stats
