@@ -174,6 +174,7 @@ def _used() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def works(stack: Stack, token: str) -> bool:
+def works(stack: Stack, token: str, namespace: str | None = None) -> bool:
     """Whether a token does what it is for."""
-    return stack.vault.call("GET", stack.env["STACK_DEMO_SECRET_PATH"], token=token).status == 200
+    path = stack.env["STACK_DEMO_SECRET_PATH"]
+    return stack.vault.call("GET", path, token=token, namespace=namespace).status == 200
