@@ -167,7 +167,8 @@ def test_nonce(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         before: list[list[str]] = []
 
         def answer(_seen: Seen) -> Reply:
-            before.append(manager.names())
+            # Nobody waits until the probe is taken out again.
+            before.append([name for name in manager.names() if name != "vf-probe"])
             return Reply(200, LOGIN)
 
         with Web(answer) as web, plain_vault_at(web.url, retries=0) as vault:
