@@ -15,6 +15,7 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._role.look import c
 from .plan import PREFIX, Plan
 
 NONCE = f"{PREFIX}nonce"
+NEAR = 20  # hosts
 
 Logins = t.Mapping[str, t.Mapping[str, str]]
 
@@ -47,14 +48,30 @@ def shared_nonce(nonce: str, variables: t.Mapping[str, t.Any], templar: Templar)
 
     Hosts of later batches (``serial``) are asked too, although nothing has been planned for them yet.
     """
-    hosts = [host for host in variables["ansible_play_hosts_all"] if host != variables["inventory_hostname"]]
-    own = variables["hostvars"].raw_get(variables["inventory_hostname"])
-    same = [host for host in hosts if _nonce_of(host, own, variables, templar) == nonce]
+    me = variables["inventory_hostname"]
+    own = variables["hostvars"].raw_get(me)
+    having = {nonce: [me]}
+    for host in _asked(me, variables["ansible_play_hosts_all"], variables["ansible_play_batch"]):
+        theirs = _nonce_of(host, own, variables, templar)
+        if theirs is not None:
+            having.setdefault(theirs, []).append(host)
+    same = next((hosts for hosts in having.values() if len(hosts) > 1), [])
     if not same:
         return []
-    shown = ", ".join(same[:3]) + (f" and {len(same) - 3} more" if len(same) > 3 else "")
+    others = [host for host in same if host != me]
+    shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
     hint = "give each host its own, or none: the agent then makes one, and keeps it over restarts"
     return [f"{NONCE}: {shown} of this play would have the same one -- {hint}"]
+
+
+def _asked(me: str, everybody: t.Sequence[str], batch: t.Sequence[str]) -> list[str]:
+    """The hosts that ``me`` compares with: the batch's first with all, others with the next few after them.
+
+    If each did with all, a play of a thousand hosts would evaluate a million nonces.
+    """
+    place = everybody.index(me)
+    others = [*everybody[place + 1 :], *everybody[:place]]
+    return others if me == batch[0] else others[:NEAR]
 
 
 def _nonce_of(host: str, own: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any], templar: Templar) -> str | None:

@@ -54,7 +54,8 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> t.Callable[..., dict
         )
         plugin._loader = DataLoader()
         plugin._loader.set_basedir(str(tmp_path))
-        task_vars = {"inventory_hostname": "one", "ansible_play_hosts_all": ["one"], "hostvars": NoHosts()}
+        everybody = {"ansible_play_hosts_all": ["one"], "ansible_play_batch": ["one"]}
+        task_vars = {"inventory_hostname": "one", "hostvars": NoHosts(), **everybody}
         plugin._templar = Templar(loader=plugin._loader, variables=task_vars)
         return dict(plugin.run(task_vars=task_vars))
 

@@ -31,7 +31,13 @@ def refused(nonce: str, inventory: t.Mapping[str, t.Mapping[str, t.Any]], **play
             manager.get_host(host).set_variable(name, value)
     variables = VariableManager(loader=loader, inventory=manager)
     hostvars = HostVars(inventory=manager, variable_manager=variables, loader=loader)
-    task = {**hostvars.raw_get("one"), "hostvars": hostvars, "ansible_play_hosts_all": HOSTS, **play}
+    task = {
+        **hostvars.raw_get("one"),
+        "hostvars": hostvars,
+        "ansible_play_hosts_all": HOSTS,
+        "ansible_play_batch": HOSTS,
+        **play,
+    }
     return peers.shared_nonce(nonce, task, Templar(loader=loader, variables=task))
 
 
@@ -53,6 +59,22 @@ def test_the_inventory_gives_each_its_own() -> None:
     (problem,) = refused("nonce-one", {**nonces, "three": {"vault_agent_nonce": "nonce-one"}})
     assert problem.startswith("vault_agent_nonce: three of this play")
     assert not refused("nonce-one", {"one": nonces["one"]})
+
+
+def test_the_first_of_a_batch_asks_all() -> None:
+    nonces = {host: {"vault_agent_nonce": f"nonce-{host}"} for host in HOSTS}
+    two_alike = {**nonces, "three": nonces["two"]}
+    (problem,) = refused("nonce-one", two_alike)
+    assert problem.startswith("vault_agent_nonce: two, three of this play would have the same one")
+
+
+def test_others_ask_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a play costs as much for each of its hosts, however many there are."""
+    monkeypatch.setattr(peers, "NEAR", 1)
+    nonces = {host: {"vault_agent_nonce": f"nonce-{host}"} for host in HOSTS}
+    batch = {"ansible_play_batch": ["three", "one"]}
+    assert refused("nonce-one", {**nonces, "two": nonces["one"]}, **batch)
+    assert not refused("nonce-one", {**nonces, "three": nonces["one"]}, **batch)
 
 
 @pytest.mark.parametrize(
