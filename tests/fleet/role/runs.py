@@ -136,11 +136,11 @@ class Runner:
         ]
         return self._book({"roles": roles, **(play or {})}, *arguments)
 
-    def remove(self, names: t.Sequence[str], *arguments: str) -> Run:
+    def remove(self, names: t.Sequence[str], *arguments: str, **variables: t.Any) -> Run:
         """Play the role so that it takes the agents ``names`` away."""
         task = {
             "ansible.builtin.include_role": {"name": ROLE},
-            "vars": {"vault_agent_name": "{{ item }}", "vault_agent_state": "absent"},
+            "vars": {"vault_agent_name": "{{ item }}", "vault_agent_state": "absent", **variables},
             "loop": list(names),
         }
         return self._book({"tasks": [task]}, *arguments)

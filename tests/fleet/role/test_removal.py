@@ -7,17 +7,22 @@
 from __future__ import annotations
 
 from tests.fleet.fleet import Fleet
+from tests.stack.handle import Stack
 
 from . import looks
 from .conftest import RollOut
+from .runs import works
 
 NAMES = ("free", "outage", "runner", "second", "serial", "vault-agent")  # of all agents that tests here leave
 
 
-def test_removal(fleet: Fleet, rollout: RollOut) -> None:
-    """No file, user, group or unit is left; that of another agent is no hindrance."""
-    done = rollout.runner.remove(NAMES)
+def test_removal(fleet: Fleet, stack: Stack, rollout: RollOut) -> None:
+    """No file, user, group or unit is left; that of another agent is no hindrance. The tokens end, as was asked for."""
+    tokens = [agent.token for agent in looks.agents(fleet).values()]
+    assert all(works(stack, token) for token in tokens)
+    done = rollout.runner.remove(NAMES, vault_agent_revoke_on_exit=True)
     done.judge_success()
+    assert not any(works(stack, token) for token in tokens)
     for name in fleet.members:
         host = fleet.host(name)
         host.run(
