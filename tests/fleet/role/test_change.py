@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from pathlib import Path
 
@@ -28,11 +29,13 @@ done
 
 
 def test_changed_variable_reloads(fleet: Fleet, runner: Runner) -> None:
-    """The process and its token go on; check mode foretells it."""
+    """The process and its token go on; check mode foretells it, and diff mode shows the line."""
     before = looks.agents(fleet)
     unchanged = looks.config(fleet.host("trixie"))
-    foretold = runner.example("--check", "--limit", "trixie", **SOON)
+    foretold = runner.example("--check", "--diff", "--limit", "trixie", **SOON)
     foretold.judge_success()
+    changes = re.findall(r"^([+-]) +(.*)$", foretold.shown, re.MULTILINE)
+    assert changes == [("+", '"lookup_interval": "2s",')], foretold.shown
     assert looks.config(fleet.host("trixie")) == unchanged
     done = runner.example(**SOON)
     done.judge_success()
