@@ -22,7 +22,7 @@ from .test_install import MOST_EXPOSED
 NAME = "rendering"
 SECRET = "secret/data/rendering"
 PLACE = "/srv/rendering"
-FILE, ENV = f"/run/{NAME}/app.conf", f"{PLACE}/app.env"
+FILE, ENV, COMMAND = f"/run/{NAME}/app.conf", f"{PLACE}/app.env", f"/run/{NAME}/command"
 # Something to reload: it notes each time, and what it saw.
 PROBE = f"""[Service]
 Type=oneshot
@@ -38,7 +38,7 @@ TEMPLATES: list[dict[str, t.Any]] = [
         "destination": ENV,
         "perms": "0400",
         "user": "games",
-        "exec": {"command": ["/bin/true"]},
+        "exec": {"command": ["/bin/sh", "-c", f"grep -E '^Cap(Prm|Eff|Amb)' /proc/self/status > {COMMAND}"]},
     },
 ]
 
@@ -102,6 +102,8 @@ def test_rendered_and_reloaded(fleet: Fleet, stack: Stack, plain: Runner, wishes
         host = fleet.host(name)
         assert host.read(FILE) == "word = first\n", name
         assert host.read(ENV) == "WORD=first", name
+        capabilities = [int(word, 16) for word in host.read(COMMAND).split()[1::2]]
+        assert capabilities == [0, 0, 0], "the agent has some, to give its file away"
         assert host.run(["stat", "--format=%a %U", FILE, ENV]).stdout.split() == ["640", NAME, "400", "games"], name
         rated = host.run(["systemd-analyze", "security", f"{NAME}.service"]).stdout
         (exposure,) = re.findall(rf"Overall exposure level for {NAME}\.service: ([\d.]+)", rated)

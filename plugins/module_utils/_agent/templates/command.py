@@ -14,6 +14,8 @@ import typing as t
 
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "USER", "LOGNAME")  # of the environment; nothing that may be secret
 
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4  # linux/prctl.h
+
 
 class CommandError(Exception):
     """A command failed; ``str()`` says how, and nothing of what the command said."""
@@ -29,6 +31,7 @@ def run(words: t.Sequence[str], timeout: float, environ: t.Mapping[str, str]) ->
     program = shutil.which(words[0], path=kept["PATH"])
     if program is None:
         raise CommandError(f"there is no program {words[0]}")
+    _bare_commands()
     try:
         process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # a service has no module to run it
             list(words),
@@ -51,3 +54,17 @@ def run(words: t.Sequence[str], timeout: float, environ: t.Mapping[str, str]) ->
     if code:
         ended = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
         raise CommandError(f"{words[0]} {ended}")
+
+
+def _bare_commands() -> None:
+    """What this thread starts gets none of the capabilities by which the agent gives files away. The thread keeps them.
+
+    Nothing in Python's library does it. See capabilities(7), "Ambient", and prctl(2).
+    """
+    with open("/proc/thread-self/status", encoding="utf-8") as stream:
+        if not any(line.startswith("CapAmb:") and int(line.split()[1], 16) for line in stream):
+            return
+    import ctypes  # no other agent has to carry it
+
+    if ctypes.CDLL(None).prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0:
+        raise CommandError("this system does not take the agent's capabilities from commands")
