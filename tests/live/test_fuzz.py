@@ -57,6 +57,8 @@ def plausible(stack: Stack, folder: Path, closed_port: int) -> dict[str, st.Sear
         "assume_role_external_id": ["some-id"],
         "assume_role_session_name": ["some-session"],
         "wrap_ttl": ["60s", 30],
+        "wrapping_token": ["hvs." + "w" * 24],
+        "wrapping_path": ["auth/aws/login", "sys/wrapping/wrap"],
         "namespace": ["team", "/", "nowhere"],
         "ca_cert": [stack.env["VAULT_CACERT"]],
         "tls_server_name": ["localhost"],
