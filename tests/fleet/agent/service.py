@@ -107,6 +107,8 @@ class Service:
     def start(self) -> str:
         """Start it, which takes until it is ready; the token that its sink then holds."""
         self.systemctl("start")
+        if self.sinks:  # it is ready when one of them holds the token
+            self.until(lambda: self.file("token").exists(), "its own sink is not written")
         return self.token()
 
     def main(self, but: int = 0) -> int:
