@@ -103,9 +103,3 @@ def judge_secrets(params: t.Mapping[str, t.Any]) -> None:
 def vault_connection(params: t.Mapping[str, t.Any]) -> VaultConnection:
     """Judge the connection's part of a module's ``params``. Raises ConfigError."""
     return VaultConnection.from_options(part_for(VaultConnection, params))
-
-
-def connection_warnings(connection: VaultConnection) -> list[str]:
-    """What a user should know about a connection that works but does not protect."""
-    switched_off = not connection.validate_certs and environment.validate_certs() is False
-    return [environment.warning(connection.url)] if switched_off else []

@@ -292,7 +292,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils import _options
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import lib_botocore, lib_hvac
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import environment, lib_botocore, lib_hvac
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.durations import parse_duration
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, LoginError
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.login import check, log_in
@@ -376,7 +376,7 @@ def run_unwrapping(module: AnsibleModule) -> dict[str, t.Any]:
 def connect(module: AnsibleModule) -> Vault:
     """The server that the options name; no request is made yet. Raises ConfigError."""
     connection = _options.vault_connection(module.params)
-    for warning in _options.connection_warnings(connection):
+    for warning in environment.warnings(connection):
         module.warn(warning)
     return Vault(connection, FRONT_END)
 

@@ -96,8 +96,8 @@ def remember(name: str, lookups: t.Sequence[Options]) -> None:
 
 def _by_login(options: Options, warn: Warn) -> dict[str, t.Any]:
     wish = _wish(options)
-    if not wish.connection.validate_certs and environment.validate_certs() is False:
-        warn(environment.warning(wish.connection.url))
+    for warning in environment.warnings(wish.connection):
+        warn(warning)
     if options["cache"] == "none":
         return login_of_ones_own(wish, store_of_callback())
     store = _store(warn)

@@ -9,11 +9,10 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tests.stack.cache import cache_root, cached, digest
+from tests.stack.cache import digest
 
-from . import packages
+from . import building, packages
 from .errors import FleetError
-from .progress import step
 from .releases import Release, find_release
 
 # What a host in the field has: an init, a Python, and the way in for Ansible. And libfaketime, for a wrong clock.
@@ -53,30 +52,16 @@ def ensure_image(name: str) -> Path:
     release = find_release(name)
     recipe = digest(release.name, *OPTIONS, *_more(release), *MASKED, HOSTS)
     place = f"fleet-{release.name}-{recipe}"
-    if (cache_root() / f"{place}.ok").exists():
-        return cache_root() / place
-    with step(f"Debian {release.name}: building the tree, once, in the cache"):
-        return cached(place, lambda folder: _build(release, folder))
+    return building.kept(place, f"Debian {release.name}: building the tree", lambda folder: _build(release, folder))
 
 
 def _build(release: Release, folder: Path) -> None:
-    folder.chmod(0o755)
     # In namespaces of its own, so that a build that is killed leaves neither processes nor mounts behind.
-    alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    done = subprocess.run(
+    alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    building.run(
         [*alone, "mmdebstrap", "--quiet", *OPTIONS, *_more(release), release.name, str(folder), _mirror()],
-        check=False,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        umask=0o022,  # users of the host read it
+        f"Debian {release.name} could not be built (is the mirror in reach?)",
     )
-    if done.returncode != 0:
-        raise FleetError(
-            f"Debian {release.name} could not be built (is the mirror in reach?):\n{done.stdout.strip()[-2000:]}"
-        )
     etc = folder / "etc"
     for unit in MASKED:
         (etc / "systemd" / "system" / unit).symlink_to("/dev/null")

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import platform
 import re
-import subprocess
 import sys
 from pathlib import Path
 
-from tests.stack.cache import cache_root, cached, digest
+from tests.stack.cache import digest
 
+from . import building
 from .errors import FleetError
 from .host import Bind, Host
 from .image import ensure_image
-from .progress import step
 from .releases import Release, find_release
 
 PROJECT = Path(__file__).parents[2]
@@ -83,10 +82,8 @@ def _tree(name: str, release: Release, lock: str, fit: list[str], target: str) -
     """The packages of a lock, from the cache; ``fit`` is what pip has to know of the host's Python beside its line."""
     image = ensure_image(release.name)
     place = f"fleet-{name}-{release.name}-{digest(lock, image.name, COMPILE, target)}"
-    if (cache_root() / f"{place}.ok").exists():
-        return cache_root() / place
-    with step(f"Debian {release.name}: packages for Python {release.python}, once, in the cache"):
-        return cached(place, lambda folder: _build(release, lock, fit, image, folder, target))
+    what = f"Debian {release.name}: packages for Python {release.python}"
+    return building.kept(place, what, lambda folder: _build(release, lock, fit, image, folder, target))
 
 
 def _needed(lock: str) -> str:
@@ -100,32 +97,17 @@ def _needed(lock: str) -> str:
 
 
 def _build(release: Release, lock: str, fit: list[str], image: Path, folder: Path, target: str) -> None:
-    folder.chmod(0o755)
     wanted = folder.with_name("requirements.txt")
     wanted.write_text(lock, encoding="utf-8")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-input"]
     pip += ["--no-deps", "--no-compile", "--require-hashes", "--only-binary", ":all:"]
     pip += ["--python-version", release.python, *fit]
-    _run(
-        [*pip, "--target", str(folder), "--requirement", str(wanted)], "install packages (is the package index there?)"
+    building.run(
+        [*pip, "--target", str(folder), "--requirement", str(wanted)],
+        "could not install packages (is the package index there?)",
     )
     for program in folder.glob("bin/*"):  # pip's are for the Python that pip runs with
         text = program.read_text(encoding="utf-8")
         program.write_text(f"#!/usr/bin/python3\n{text.partition(chr(10))[2]}", encoding="utf-8")
     alone = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", COMPILE, "sh"]
-    _run([*alone, str(folder), str(image), target], "compile packages with the host's Python")
-
-
-def _run(command: list[str], what: str) -> None:
-    done = subprocess.run(
-        ["setpriv", "--pdeathsig", "KILL", *command],
-        check=False,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        umask=0o022,  # users of the host read it
-    )
-    if done.returncode != 0:
-        raise FleetError(f"could not {what}:\n{done.stdout.strip()[-2000:]}")
+    building.run([*alone, str(folder), str(image), target], "could not compile packages with the host's Python")

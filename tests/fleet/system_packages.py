@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import subprocess
 import typing as t
 from pathlib import Path
 
-from tests.stack.cache import cache_root, cached, digest
+from tests.stack.cache import digest
 
-from .errors import FleetError
+from . import building
 from .host import Host
 from .image import ensure_image
-from .progress import step
 from .releases import find_release
 
 PACKAGE = "python3-cryptography"
@@ -53,26 +51,12 @@ def cryptography(host: Host, release: str) -> t.Iterator[None]:
 def _tree(release: str) -> Path:
     image = ensure_image(release)
     place = f"fleet-{PACKAGE}-{release}-{digest(image.name, PACKAGE, PLACE, INSTALL)}"
-    if (cache_root() / f"{place}.ok").exists():
-        return cache_root() / place
-    with step(f"Debian {release}: {PACKAGE}, once, in the cache"):
-        return cached(place, lambda folder: _build(image, folder))
+    return building.kept(place, f"Debian {release}: {PACKAGE}", lambda folder: _build(image, folder))
 
 
 def _build(image: Path, folder: Path) -> None:
-    folder.chmod(0o755)
     scratch = folder.with_name("scratch")
     scratch.mkdir()
-    alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "sh", "-euc", INSTALL]
-    done = subprocess.run(
-        [*alone, "sh", str(image), str(scratch), str(folder), PACKAGE, PLACE],
-        check=False,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        umask=0o022,  # users of the host read it
-    )
-    if done.returncode != 0:
-        raise FleetError(f"could not install {PACKAGE} (is the mirror in reach?):\n{done.stdout.strip()[-2000:]}")
+    alone = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", INSTALL, "sh"]
+    failure = f"could not install {PACKAGE} (is the mirror in reach?)"
+    building.run([*alone, str(image), str(scratch), str(folder), PACKAGE, PLACE], failure)

@@ -8,29 +8,31 @@ from __future__ import annotations
 
 import typing as t
 
-_VARIABLES = {
-    "url": "ADDR",
-    "namespace": "NAMESPACE",
-    "ca_cert": "CACERT",
-    "ca_path": "CAPATH",
-    "client_cert": "CLIENT_CERT",
-    "client_key": "CLIENT_KEY",
-    "tls_server_name": "TLS_SERVER_NAME",
-    "validate_certs": "SKIP_VERIFY",
-    "timeout": "CLIENT_TIMEOUT",
-    "proxies": "PROXY_ADDR",
-}
-_YES = ("1", "t", "true", "yes", "y", "on")
+from .._auth import environment
+
+# Not how often a request is tried again: the agent's own loop does that.
+_OPTIONS = (
+    "url",
+    "namespace",
+    "ca_cert",
+    "ca_path",
+    "client_cert",
+    "client_key",
+    "tls_server_name",
+    "validate_certs",
+    "timeout",
+    "proxies",
+)
 
 
 def connection(environ: t.Mapping[str, str]) -> dict[str, tuple[str, t.Any]]:
     """Return option -> (variable, value) of what is set and not empty; OpenBao's own variable first, as its client."""
     found: dict[str, tuple[str, t.Any]] = {}
-    for option, name in _VARIABLES.items():
-        for variable in (f"BAO_{name}", f"VAULT_{name}"):
-            if option not in found and environ.get(variable):
-                found[option] = variable, environ[variable]
-    if "validate_certs" in found:
-        variable, value = found["validate_certs"]
-        found["validate_certs"] = variable, value.strip().lower() not in _YES
+    for option in _OPTIONS:
+        switch = option == "validate_certs"
+        variables = environment.SKIP_VERIFY if switch else environment.vault_variables(option)
+        variable = next((name for name in variables if environ.get(name)), None)
+        if variable:
+            value = environ[variable]
+            found[option] = variable, environment.verifies(value) if switch else value
     return found

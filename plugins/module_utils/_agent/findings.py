@@ -7,14 +7,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import queue
 import threading
-import traceback
 import typing as t
 
 from .._auth.errors import LoginError, Retry
-from .problems import printable
+from .problems import bug, printable
 
 Value = t.TypeVar("Value")
 State = t.Literal["ok", "note", "wrong"]
@@ -60,10 +58,7 @@ def attempt(about: str, look: t.Callable[[], Value], seconds: float = _LONGEST, 
         except LoginError as e:
             results.put(Finding("wrong", about, str(e), e.retry))
         except Exception as e:  # noqa: BLE001 - the other looks go on, and the message may hold a secret
-            place = traceback.extract_tb(e.__traceback__)[-1]
-            where = f"{os.path.basename(place.filename)}:{place.lineno}"
-            text = f"this is a bug of the agent: {type(e).__name__} at {where}"
-            results.put(Finding("wrong", about, text, Retry.PERMANENT))
+            results.put(Finding("wrong", about, bug(e), Retry.PERMANENT))
 
     threading.Thread(target=work, daemon=True).start()
     try:

@@ -56,6 +56,7 @@ from .messages import (
     Stop,
     Tick,
 )
+from .problems import bug
 from .publish import METRICS_EVERY, Publisher, started_at
 from .sinks import TokenFile, file_of
 from .store import KeptToken, Store
@@ -441,7 +442,7 @@ class _Agent:
             try:
                 self.inbox.put(job())
             except Exception as e:  # noqa: BLE001 - the agent outlives its own bugs, and shows no secret of them
-                self.inbox.put(failed(f"this is a bug of the agent: {type(e).__name__} at {_place(e)}"))
+                self.inbox.put(failed(bug(e)))
 
         threading.Thread(target=work, daemon=True).start()
 
@@ -484,14 +485,6 @@ class _Agent:
 def _vault_of_templates(config: AgentConfig) -> Vault | None:
     """The server for the thread of templates, if there are any. Raises ConfigError."""
     return Vault(config.connection, f"{_FRONT_END}, templates") if config.templates else None
-
-
-def _place(error: Exception) -> str:
-    """Where a bug is, without what it was about."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "?" if trace is None else f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
 
 
 _PERFORM: dict[type, t.Callable[[_Agent, t.Any], None]] = {

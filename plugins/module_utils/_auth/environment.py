@@ -7,6 +7,10 @@
 from __future__ import annotations
 
 import os
+import typing as t
+
+if t.TYPE_CHECKING:
+    from .config import VaultConnection
 
 OURS = "VAULTFLEET_AWS_"
 # By option, without the prefix. OpenBao and Vault have the same names, and OpenBao's come first, as with its client.
@@ -31,6 +35,7 @@ _HASHI_VAULT = {
     "timeout": "TIMEOUT",
     "proxies": "PROXIES",
 }
+SKIP_VERIFY = ("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY")
 _YES = ("1", "t", "true", "yes", "y", "on")
 _NO = ("0", "f", "false", "no", "n", "off")
 
@@ -51,10 +56,21 @@ def validate_certs() -> bool | None:
     for name in ("VAULTFLEET_AWS_VALIDATE_CERTS", "ANSIBLE_HASHI_VAULT_VALIDATE_CERTS"):
         if os.environ.get(name):
             return os.environ[name].strip().lower() not in _NO
-    for name in ("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY"):
+    for name in SKIP_VERIFY:
         if os.environ.get(name):
-            return os.environ[name].strip().lower() not in _YES
+            return verifies(os.environ[name])
     return None
+
+
+def verifies(skip_verify: str) -> bool:
+    """What a variable of SKIP_VERIFY says of validate_certs."""
+    return skip_verify.strip().lower() not in _YES
+
+
+def warnings(connection: VaultConnection) -> list[str]:
+    """What a user should know about a connection that works but that the environment leaves unprotected."""
+    switched_off = not connection.validate_certs and validate_certs() is False
+    return [warning(connection.url)] if switched_off else []
 
 
 def warning(url: str) -> str:

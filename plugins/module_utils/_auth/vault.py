@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -185,12 +186,8 @@ class Vault:
 
     def check_wrapping(self, wrapping_token: str, creation_path: str) -> None:
         """See that ``wrapping_token`` could be unwrapped, and was made at ``creation_path``. Raises VaultError."""
-        try:
+        with _was_used():
             found = self._lookup_wrapping(wrapping_token)
-        except VaultError as e:
-            if e.status in _NO_WRAPPING:
-                e.hint = _WAS_USED
-            raise
         made = found.get("data", {}).get("creation_path") if isinstance(found.get("data"), dict) else None
         if made != creation_path:
             raise VaultError(
@@ -203,23 +200,11 @@ class Vault:
 
         Raises VaultError if nobody can tell.
         """
-        try:
-            self._use_up(wrapping_token)
-        except VaultError as e:
-            if e.status not in _NO_WRAPPING:
-                raise
-            return False
-        return True
+        return _finds_it(lambda: self._use_up(wrapping_token))
 
     def still_wraps(self, wrapping_token: str) -> bool:
         """Tell whether ``wrapping_token`` has neither been used nor ended. Raises VaultError if nobody can tell."""
-        try:
-            self._lookup_wrapping(wrapping_token)
-        except VaultError as e:
-            if e.status not in _NO_WRAPPING:
-                raise
-            return False
-        return True
+        return _finds_it(lambda: self._lookup_wrapping(wrapping_token))
 
     def health(self) -> Health:
         """Return how the server is, sealed and standby ones too; nobody has to log in for it. Raises VaultError."""
@@ -245,18 +230,6 @@ class Vault:
             redact(str(answer.get("version", "")))[:40],
             refusal.clock_ahead(response),
         )
-
-    def _use_up(self, wrapping_token: str) -> dict[str, t.Any]:
-        # Not tried again: the first call uses the wrapping token up, even if its answer gets lost.
-        self._begin()
-        try:
-            return self._call(
-                "unwrapping failed", lambda client: client.adapter.post("/v1/sys/wrapping/unwrap"), token=wrapping_token
-            )
-        except VaultError as e:
-            if e.status in _NO_WRAPPING:
-                e.hint = _WAS_USED
-            raise
 
     def read(self, token: str, path: str, version: int | None = None) -> dict[str, t.Any]:
         """Return the answer to a read of ``path`` (without ``v1/``). version: of a secret of KV version 2, None for the
@@ -294,6 +267,14 @@ class Vault:
                 secrets=(lease_id.rpartition("/")[2],),
             )
         )
+
+    def _use_up(self, wrapping_token: str) -> dict[str, t.Any]:
+        # Not tried again: the first call uses the wrapping token up, even if its answer gets lost.
+        self._begin()
+        with _was_used():
+            return self._call(
+                "unwrapping failed", lambda client: client.adapter.post("/v1/sys/wrapping/unwrap"), token=wrapping_token
+            )
 
     def _lookup_wrapping(self, wrapping_token: str) -> dict[str, t.Any]:
         return self._run(
@@ -368,6 +349,28 @@ class Vault:
 
             raise refusal.refused(what, response, facts or {}, (token, *secrets))
         return response
+
+
+@contextlib.contextmanager
+def _was_used() -> t.Iterator[None]:
+    """Tell of a wrapping token that is none any more what that may mean."""
+    try:
+        yield
+    except VaultError as e:
+        if e.status in _NO_WRAPPING:
+            e.hint = _WAS_USED
+        raise
+
+
+def _finds_it(request: t.Callable[[], object]) -> bool:
+    """Whether a request found its wrapping token: it was neither used before nor has it ended. Raises VaultError."""
+    try:
+        request()
+    except VaultError as e:
+        if e.status not in _NO_WRAPPING:
+            raise
+        return False
+    return True
 
 
 def _object(response: requests.Response) -> dict[str, t.Any]:

@@ -13,10 +13,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import traceback
 import typing as t
 
-from .._agent.problems import printable
+from .._agent.problems import bug, printable
 from .._auth import environment
 from .._auth.config import LoginConfig, VaultConnection
 from .._auth.errors import ConfigError, CredentialsError, LoginError, MetadataError, Retry, SinkError, mask, redact
@@ -46,9 +45,7 @@ def main(argv: t.Sequence[str] | None = None) -> int:
         _flush()
         return int(e.code or FINE)
     except Exception as e:  # noqa: BLE001 - a traceback may hold a secret
-        place = traceback.extract_tb(e.__traceback__)[-1]
-        where = f"{os.path.basename(place.filename)}:{place.lineno}"
-        _say(f"error: this is a bug of {arguments.PROGRAM}: {type(e).__name__} at {where}")
+        _say(f"error: {bug(e, arguments.PROGRAM)}")
         return REFUSED
 
 
@@ -70,8 +67,8 @@ def _run(given: Given) -> None:
     place = output.store() if given.store else None
     vault = _vault(config, connection)
     try:
-        if not connection.validate_certs and environment.validate_certs() is False:
-            _say(f"warning: {environment.warning(connection.url)}")
+        for warning in environment.warnings(connection):
+            _say(f"warning: {warning}")
         if given.check:
             _say("the options are fine")
             return

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import typing as t
 
+from .._bundle.files import sha256_of
 from .plan import PREFIX, PlanError
 
 
@@ -35,14 +35,11 @@ def _checked(src: str, path: str | None, sha256: str) -> str:
     if path is None or not os.path.isfile(path):
         hint = "give the path of a file on the controller, or an https:// URL for the host to fetch"
         raise PlanError([f"{PREFIX}bundle_src: there is no file {src[:200]} on the controller -- {hint}"])
-    digest = hashlib.sha256()
     try:
-        with open(path, "rb") as archive:
-            for block in iter(lambda: archive.read(1 << 20), b""):
-                digest.update(block)
+        digest = sha256_of(path)
     except OSError as e:
         raise PlanError([f"{PREFIX}bundle_src: cannot read {path}: {e.strerror} -- make it readable"]) from None
-    if digest.hexdigest() != sha256:
+    if digest != sha256:
         hint = "give that, if it is the file that you want"
-        raise PlanError([f"{PREFIX}bundle_sha256: {path} has another SHA-256, {digest.hexdigest()} -- {hint}"])
+        raise PlanError([f"{PREFIX}bundle_sha256: {path} has another SHA-256, {digest} -- {hint}"])
     return path

@@ -10,7 +10,6 @@ It never touches the token's life: what it has to tell goes to the agent's loop 
 from __future__ import annotations
 
 import dataclasses
-import os
 import queue
 import secrets
 import threading
@@ -22,6 +21,7 @@ from ..._auth.vault import Vault
 from ..config import AgentConfig
 from ..log import Log
 from ..messages import Doubted, Rendered
+from ..problems import bug
 from . import command, plan, reads, render
 from .place import Destination
 from .plan import Ask, Setback
@@ -216,7 +216,7 @@ class Renderer:
                 self._doubts.add(ask)
                 self._tell(self._config, Doubted(self._token.number))
         except Exception as e:  # noqa: BLE001 - the agent outlives its own bugs, and shows no secret of them
-            self._state = plan.failed(self._state, ask, Setback(_bug(e), permanent=True), clock.now())
+            self._state = plan.failed(self._state, ask, Setback(bug(e), permanent=True), clock.now())
 
     def _render(self, index: int) -> None:
         item = self._items[index]
@@ -255,7 +255,7 @@ class Renderer:
         except command.CommandError as e:
             spoilt(f"its command failed: {e}", placed=True, permanent=False)
         except Exception as e:  # noqa: BLE001 - as above
-            spoilt(_bug(e))
+            spoilt(bug(e))
         else:
             self._state = plan.rendered(self._state, index, uses)
             for ask in [ask for ask in self._secrets if ask not in self._state.asks]:
@@ -284,12 +284,3 @@ class Renderer:
 
 def _pace(config: AgentConfig) -> plan.Pace:
     return plan.Pace(config.render_interval, config.min_backoff, config.max_backoff)
-
-
-def _bug(error: Exception) -> str:
-    """A bug, by its kind and place alone."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    name = os.path.basename(trace.tb_frame.f_code.co_filename) if trace else "?"
-    return f"this is a bug of the agent: {type(error).__name__} at {name}:{trace.tb_lineno if trace else 0}"

@@ -19,6 +19,7 @@ from ansible_collections.vaultfleet.aws.plugins.doc_fragments import connection 
 from ansible_collections.vaultfleet.aws.plugins.doc_fragments import login as login_fragment
 from ansible_collections.vaultfleet.aws.plugins.doc_fragments import unwrap as unwrap_fragment
 from ansible_collections.vaultfleet.aws.plugins.module_utils import _options
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import environment
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig, VaultConnection
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.version import VERSION
@@ -134,7 +135,7 @@ def test_validate_certs(monkeypatch: pytest.MonkeyPatch, variables: dict[str, st
         monkeypatch.setenv(name, value)
     assert fallback("validate_certs") is expected
     connection = VaultConnection.from_options({"url": "https://vault.test", "validate_certs": expected})
-    warnings = _options.connection_warnings(connection)
+    warnings = environment.warnings(connection)
     assert len(warnings) == (0 if expected else 1)
     assert all("https://vault.test" in warning and "ca_cert" in warning for warning in warnings)
 
@@ -144,7 +145,7 @@ def test_validate_certs_without_environment() -> None:
     with pytest.raises(AnsibleFallbackNotFound):
         fallback("validate_certs")
     off = VaultConnection.from_options({"url": "https://vault.test", "validate_certs": False})
-    assert _options.connection_warnings(off) == []
+    assert environment.warnings(off) == []
 
 
 @pytest.mark.parametrize("name", ["secret_key", "session_token", "nonce"])
