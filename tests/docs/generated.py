@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the guides show of the code itself. ``make docs`` writes it anew.
+"""What the guides show of the code itself and of the examples. ``make docs`` writes it anew.
 
 In a guide it stands between the comments ``.. begin NAME`` and ``.. end NAME``.
 """
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.docs import endpoints, findings, hint_table, key_table, states
+from tests.docs import endpoints, findings, from_examples, hint_table, key_table, states
 from tests.docs.blocks import GUIDES
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -23,6 +23,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "states": states.diagram,
     "refused": key_table.table,
     "endpoints": endpoints.table,
+    "execution_environment": from_examples.execution_environment,
+    "credential_inputs": from_examples.credential_inputs,
+    "credential_injectors": from_examples.credential_injectors,
 }
 
 
