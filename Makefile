@@ -118,6 +118,10 @@ fleet-down: ## Shut them down
 bench: ## Compare with the peers, side by side
 	@$(TOOL)venv --lock bench run python -m tests.bench.run
 
+.PHONY: chaos
+chaos: ## Faults and attacks against real parts, 20 minutes: make chaos ARGS="--seed 1 --minutes 5"
+	@$(RUN) python -m tests.chaos $(ARGS)
+
 .PHONY: venv
 venv: ## Make the virtual environment; .dev/venv points at it
 	@$(TOOL)venv make

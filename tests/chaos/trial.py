@@ -23,15 +23,24 @@ MESSAGE = "a clear last message"
 NO_SECRET = "no secret told"
 NOTHING_LEFT = "nothing left behind"
 UNHARMED = "nothing of others touched"
+TRIED = "the trial itself worked"
+
+
+class LeftOut(Exception):  # noqa: N818 - no error
+    """A trial that this machine cannot do, and what it would take."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One promise, and what was seen of it. saw: figures or a message, never a secret."""
+    """One promise, and what was seen of it. saw: figures or a message, never a secret.
+
+    figure: the number in ``saw`` that counts, the larger the worse; the table shows the worst of all rounds.
+    """
 
     promise: str
     kept: bool
     saw: str
+    figure: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,8 @@ class Ground:
 class Trial:
     """One fault for one victim. group: the family it is shown with. seconds: about how long it takes.
 
-    It leaves the stack as it found it, also when it fails, and no process and no mount behind.
+    It leaves the stack as it found it, also when it fails, and no process and no mount behind. name: unlike all others.
+    ``run`` raises LeftOut where this machine cannot do it; all else that it raises is a finding.
     """
 
     group: str

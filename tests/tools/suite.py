@@ -29,6 +29,7 @@ WORKERS = ["--numprocesses=auto", "--maxprocesses=4"]  # each costs 4 s of proce
 # A third of the unit tests' time: they try thousands of cases, start pip, or wait.
 LONG = [f"--ignore-glob=*/test_{name}.py" for name in ("*fuzz", "*properties", "probe", "single_flight", "wheels")]
 PAGES = ["tests/docs/test_pages.py"]  # of the documentation what needs no server
+MACHINERY = ["tests/chaos/test_campaign.py"]  # of the campaigns, what needs no server
 # A test that hangs shows where, and ends the run, long before CI's own limit.
 PATIENCE = ["--override-ini=faulthandler_timeout=600", "--override-ini=faulthandler_exit_on_timeout=true"]
 OLDEST = ("_auth", "_agent", "_cli")  # what runs on hosts
@@ -94,7 +95,7 @@ def fast(run: Run) -> Outcome:
 
 def unit(run: Run) -> Outcome:
     """Unit tests on the controller's Python."""
-    return _pytest(run.venv, f"unit-{run.core}", [*PATIENCE, *WORKERS, "tests/unit", *PAGES])
+    return _pytest(run.venv, f"unit-{run.core}", [*PATIENCE, *WORKERS, "tests/unit", *PAGES, *MACHINERY])
 
 
 def old_python(run: Run) -> Outcome:

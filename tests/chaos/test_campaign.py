@@ -1,0 +1,255 @@
+# Copyright: (c) 2026, vaultfleet.aws contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The campaign itself, with trials made up for that: what it repeats, ends, tells, and leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import __main__ as command
+from tests.chaos import campaign, confined, report
+from tests.chaos.trial import MESSAGE, NOTHING_LEFT, RECOVERY, TRIED, Finding, Ground, LeftOut, Trial
+from tests.stack.handle import Stack
+from tests.tools import commands
+from tests.tools.project import ROOT
+
+
+class Whole(campaign.Keeper):
+    """A keeper of nothing, which is never broken."""
+
+    def __init__(self) -> None:
+        super().__init__(t.cast("Stack", None))
+
+    def sessions(self) -> set[int]:
+        return set()
+
+    def mend(self) -> str:
+        return ""
+
+
+class Broken(Whole):
+    """One that always has to mend."""
+
+    def mend(self) -> str:
+        return "mended"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _adopting() -> Iterator[None]:
+    """What trials leave behind is ours, for these tests only."""
+    confined.adopt_orphans()
+    yield
+    confined.adopt_orphans(False)
+
+
+def drawing(name: str, group: str = "made up") -> Trial:
+    """A trial that tells what it draws."""
+    return Trial(group, name, lambda ground: [Finding(MESSAGE, True, f"drew {ground.random.random()}")], 0.1)
+
+
+def trial(run: t.Callable[[Ground], list[Finding]], seconds: float = 0.1) -> Trial:
+    """A trial of that function."""
+    return Trial("made up", run.__name__, run, seconds)
+
+
+def ran(
+    *trials: Trial, folder: Path, seed: int = 7, rounds: int = 1, keeper: campaign.Keeper | None = None
+) -> list[campaign.Entry]:
+    """What came of them."""
+    found = list(campaign.run(trials, seed, time.monotonic() + 60, rounds, folder, keeper or Whole()))
+    assert all(isinstance(one, campaign.Entry) for one in found)
+    return t.cast("list[campaign.Entry]", found)
+
+
+def test_a_seed_gives_order_and_draws(tmp_path: Path) -> None:
+    """Whatever order trials are listed in, and also alone."""
+    trials = [drawing(name) for name in "abcdefgh"]
+    told = []
+    for number, given in enumerate((trials, trials[::-1])):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        told.append([(one.trial.name, one.tried.findings) for one in ran(*given, folder=folder, rounds=2)])
+    assert told[0] == told[1]
+    assert [name for name, _found in told[0][:8]] != list("abcdefgh")
+    assert [name for name, _found in told[0][:8]] != [name for name, _found in told[0][8:]]
+    assert len({found for _name, found in told[0]}) == 16
+    last = ran(*trials, folder=tmp_path, rounds=2)[-1]
+    [alone] = ran(last.trial, folder=tmp_path, seed=last.seed)
+    assert alone.tried.findings == last.tried.findings
+    assert f"--seed {last.seed} --trial '{last.trial.name}'" in report.again(last)
+
+
+def test_a_trial_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confined, "limit", lambda _trial: 0.5)
+    monkeypatch.setattr(confined, "_GRACE", 0.5)
+
+    def hangs(_ground: Ground) -> list[Finding]:
+        while True:
+            with contextlib.suppress(KeyboardInterrupt):
+                time.sleep(60)
+
+    start = time.monotonic()
+    [entry] = ran(trial(hangs), folder=tmp_path)
+    assert time.monotonic() - start < 10
+    assert [(one.promise, one.kept) for one in entry.tried.findings] == [(TRIED, False)]
+    assert "ended" in entry.tried.findings[0].saw
+
+
+def test_a_trial_that_fails_is_a_finding(tmp_path: Path) -> None:
+    def fails(_ground: Ground) -> list[Finding]:
+        raise AssertionError("not\nas it should be")
+
+    def dies(_ground: Ground) -> list[Finding]:
+        os._exit(3)
+
+    failed, died = sorted(ran(trial(fails), trial(dies), folder=tmp_path), key=lambda one: one.trial.name, reverse=True)
+    [finding] = failed.tried.findings
+    assert finding.saw.startswith("AssertionError in test_campaign.py:")
+    assert finding.saw.endswith("not as it should be")
+    assert "Traceback" in failed.tried.said
+    assert [one.saw for one in died.tried.findings] == ["it ended without a word"]
+    assert not failed.kept
+
+
+def test_what_is_left_behind_is_ended_and_told(tmp_path: Path) -> None:
+    note = tmp_path / "note"
+
+    def leaves(_ground: Ground) -> list[Finding]:
+        process = subprocess.Popen(["sleep", "300"], start_new_session=True)
+        note.write_text(str(process.pid))
+        return [Finding(MESSAGE, True, "fine")]
+
+    [entry] = ran(trial(leaves), folder=tmp_path)
+    assert [(one.promise, one.saw) for one in entry.tried.findings[1:]] == [(NOTHING_LEFT, "process sleep")]
+    assert not Path(f"/proc/{note.read_text()}").exists()
+    assert not any(path.is_dir() for path in tmp_path.glob("trial-*-0"))
+
+
+def test_no_setting_of_the_user_reaches_a_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VAULT_TOKEN", "of the user")
+
+    def looks(_ground: Ground) -> list[Finding]:
+        return [Finding(MESSAGE, "VAULT_TOKEN" not in os.environ, os.environ["HOME"])]
+
+    [entry] = ran(trial(looks), folder=tmp_path)
+    assert entry.kept
+    assert entry.tried.findings[0].saw != os.environ["HOME"]
+
+
+def test_what_this_machine_cannot_do_is_left_out(tmp_path: Path) -> None:
+    def cannot(_ground: Ground) -> list[Finding]:
+        raise LeftOut("needs root")
+
+    found = ran(trial(cannot), drawing("other"), folder=tmp_path, rounds=3)
+    assert sorted(one.trial.name for one in found) == ["cannot", "other", "other", "other"]
+    assert "left out  cannot: needs root" in report.table(found, [])
+    assert "1 that this machine cannot do" in report.summary(found, [], 7)
+
+
+def test_a_broken_stack_is_told(tmp_path: Path) -> None:
+    [entry] = ran(drawing("any"), folder=tmp_path, keeper=Broken())
+    assert not entry.kept
+    assert entry.tried.findings[-1] == Finding(TRIED, False, "mended")
+
+
+def test_no_trial_is_begun_that_cannot_end_in_time(tmp_path: Path) -> None:
+    long = dataclasses.replace(drawing("long"), seconds=60)
+    deadline = time.monotonic() + 2
+    found = list(campaign.run([long, drawing("short")], 7, deadline, None, tmp_path, Whole()))
+    assert long in found
+    short = [one for one in found if isinstance(one, campaign.Entry)]
+    assert {one.trial.name for one in short} == {"short"}
+    assert max(one.round for one in short) > 1
+    assert time.monotonic() < deadline + 0.5
+    assert "long" in report.table(short, [long])
+    assert "1 for want of time" in report.summary(short, [long], 7)
+
+
+def test_two_trials_of_one_name_are_refused() -> None:
+    class Twice:
+        def trials(self) -> list[Trial]:
+            return [drawing("same"), drawing("same")]
+
+    with pytest.raises(ValueError, match="same"):
+        campaign.all_trials([Twice()])
+
+
+def entry(*findings: Finding, number: int = 1) -> campaign.Entry:
+    """An entry of a trial with these findings."""
+    return campaign.Entry(drawing("fault x victim"), number, 7, confined.Tried(findings, 1.5))
+
+
+def test_the_table_shows_the_worst_of_all_rounds() -> None:
+    first = entry(Finding(RECOVERY, True, "back after 3 s", 3.0), Finding(MESSAGE, True, "of the first"))
+    second = entry(Finding(RECOVERY, True, "back after 2 s", 2.0), Finding(MESSAGE, True, "of the last"), number=2)
+    shown = report.table([first, second], [])
+    assert "kept      fault x victim: 4/4 in 2 runs, at most 1.5 s" in shown
+    assert "back after 3 s" in shown
+    assert "back after 2 s" not in shown
+    assert "of the last" in shown
+    assert "of the first" not in shown
+    third = entry(Finding(RECOVERY, False, "back after 1 s", 1.0), number=3)
+    shown = report.table([first, second, third], [])
+    assert "NOT KEPT  fault x victim: 4/5 in 3 runs" in shown
+    assert "NOT KEPT: back within one backoff: back after 1 s" in shown
+    assert "NOT KEPT" in report.line_of(third)
+    assert report.again(third) in report.line_of(third)
+
+
+def test_json_tells_no_paths_and_no_tokens(tmp_path: Path) -> None:
+    saw = f"{tmp_path}/stack {ROOT}/plugins {Path.home()}/x hvs.CAESIJ0123456789abcdefghij"
+    found = report.as_json([entry(Finding(MESSAGE, True, saw, 1.23456))], [drawing("late")], 7, 20, tmp_path)
+    [run] = found["runs"]
+    assert run["findings"][0]["saw"] == "TEMPORARY/stack PROJECT/plugins HOME/x (a token)"
+    assert run["findings"][0]["figure"] == 1.235
+    assert found["not_begun"] == [{"group": "made up", "name": "late"}]
+    assert str(tmp_path) not in json.dumps(found)
+
+
+@pytest.mark.parametrize(("kept", "code"), [(True, 0), (False, 1)])
+def test_exit_code(kept: bool, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the file, and the seed that is told."""
+
+    class One:
+        def trials(self) -> list[Trial]:
+            return [Trial("made up", "one", lambda _ground: [Finding(MESSAGE, kept, "seen")], 0.1)]
+
+    class Private:
+        def __enter__(self) -> tuple[None, Path]:
+            return None, tmp_path
+
+        def __exit__(self, *_args: object) -> None:
+            pass
+
+    told = tmp_path / "told.json"
+    monkeypatch.setattr(campaign, "all_trials", lambda: One().trials())
+    monkeypatch.setattr(campaign, "Keeper", lambda _stack: Whole())
+    monkeypatch.setattr(command, "private_stack", lambda _prefix: Private())
+    monkeypatch.setattr(commands, "raise_on_termination", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["chaos", "--seed", "5", "--trial", "one", "--json", str(told)])
+    assert command.main() == code
+    assert json.loads(told.read_text(encoding="utf-8"))["seed"] == 5
+    monkeypatch.setattr(sys, "argv", ["chaos", "--trial", "none"])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 2
+
+
+def test_draws_are_of_the_seed_and_the_name() -> None:
+    assert campaign.draws(3, drawing("x")).random() == random.Random("3:x").random()
+    assert campaign.seed_of(3, 1) == 3
+    assert len({campaign.seed_of(3, number) for number in range(1, 9)}) == 8
