@@ -5,12 +5,13 @@
 """Runs the module of the same name, and keeps a result that carries a secret off every screen and out of every log.
 
 A module cannot do that itself: Ansible strips ``_ansible_no_log`` from what modules return. The registered variable is
-not touched.
+not touched. For the controller itself, the module's work is done in this process.
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -32,12 +33,32 @@ class ActionModule(ActionBase):
                 "aws_vault_login cannot run with async: Ansible would leave the token in a file on the managed host."
                 " Remove async and poll from the task."
             )
-        if _gives_secret(self._task.args):
-            self._keep_off_disk()
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        result.update(self._execute_module(task_vars=task_vars))
+        result.update(self._in_place(task_vars or {}) or self._as_module(task_vars))
         if _carries_secret(result):
             result["_ansible_no_log"] = True
+        return result
+
+    def _in_place(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any] | None:
+        """The result, if it can be had here: on this machine, as this user, with this Python and its environment."""
+        there = self._task.delegate_to
+        variables = task_vars.get("ansible_delegated_vars", {}).get(there, {}) if there else task_vars
+        if (
+            self._connection.transport != "local"
+            or self._connection.become
+            or any(self._task.environment or ())
+            or self._templar.template(variables.get("ansible_python_interpreter")) != sys.executable
+        ):
+            return None
+        from ansible_collections.vaultfleet.aws.plugins.plugin_utils import _in_place
+
+        return _in_place.run(self._task.args, self._task.check_mode)
+
+    def _as_module(self, task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
+        """The result of the module on the managed host."""
+        if _gives_secret(self._task.args):
+            self._keep_off_disk()
+        result: dict[str, t.Any] = self._execute_module(task_vars=task_vars)
         return result
 
     def _keep_off_disk(self) -> None:

@@ -11,20 +11,33 @@ import time
 import typing as t
 from datetime import datetime, timezone
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ._auth import clock
 from ._auth.errors import redact
 from ._auth.login import LoggedIn
 from ._auth.token import Token
 
 
-def result_of_login(module: AnsibleModule, done: LoggedIn, give_token: bool) -> dict[str, t.Any]:
+class Task(t.Protocol):
+    """What the work needs of the one who asks for it; an AnsibleModule is one."""
+
+    @property
+    def params(self) -> t.Mapping[str, t.Any]:
+        """All options, judged by their specification."""
+
+    @property
+    def check_mode(self) -> bool:
+        """Whether nothing may be changed."""
+
+    def warn(self, warning: str) -> None:
+        """Tell the user something that is no error."""
+
+
+def result_of_login(task: Task, done: LoggedIn, give_token: bool) -> dict[str, t.Any]:
     """The result for a login that was made."""
     answer = dict(done.login.answer)
     warnings = answer.get("warnings")
     for warning in warnings if isinstance(warnings, list) else []:
-        module.warn(f"Vault says: {redact(str(warning))}")
+        task.warn(f"Vault says: {redact(str(warning))}")
     if not give_token and isinstance(answer.get("auth"), dict):
         answer["auth"] = {name: value for name, value in answer["auth"].items() if name != "client_token"}
     result: dict[str, t.Any] = {"changed": True, "login": answer, "identity": dataclasses.asdict(done.identity)}
@@ -32,7 +45,7 @@ def result_of_login(module: AnsibleModule, done: LoggedIn, give_token: bool) -> 
         result["expires_at"] = expiry(done.login.token)
     if done.nonce:
         result["nonce"] = done.nonce
-        module.warn(
+        task.warn(
             "A nonce was made for this login and is in the result as 'nonce'. Until an operator deletes the instance's"
             " entry in identity-accesslist, this instance can log in with that nonce only: keep it, as a secret."
         )

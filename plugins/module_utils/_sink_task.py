@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ._auth import clock, kept, sink
 from ._auth.config import LoginConfig
 from ._auth.login import log_in
 from ._auth.sink import Sink
 from ._auth.token import Token
 from ._auth.vault import Vault
-from ._results import result_of_login, result_of_token, utc
+from ._results import Task, result_of_login, result_of_token, utc
 
 
 def present(
-    module: AnsibleModule,
+    task: Task,
     place: Sink,
     config: LoginConfig,
     vault: Vault,
@@ -33,12 +31,12 @@ def present(
         before = _shown(found.record, place)
         if found.token:
             changed = sink.differs(place)
-            if changed and not module.check_mode:
+            if changed and not task.check_mode:
                 sink.write(place, found.token.client_token)
-            result = result_of_token(found.token, give_token) if not module.check_mode else {}
+            result = result_of_token(found.token, give_token) if not task.check_mode else {}
             after = dict(before, mode=f"{place.mode:04o}") if changed else before
             return {**result, "changed": changed, "diff": {"before": before, "after": after}}
-        if module.check_mode:
+        if task.check_mode:
             after = {"accessor": "(of a new token)", "expires_at": "(of a new token)", "mode": f"{place.mode:04o}"}
             return {"changed": True, "msg": found.why, "diff": {"before": before, "after": after}}
         sink.check_writable(place)
@@ -46,21 +44,21 @@ def present(
         token = t.cast(Token, done.login.token)  # there is no wrap_ttl
         record = kept.keep(place, token, config, vault)
     if record.trusted:
-        module.warn(
+        task.warn(
             f"The server cannot be asked about tokens of role {config.role} (lookup-self is forbidden to them, or would"
             " use them up): the token is taken as good until its lease ends."
         )
     if token.left(clock.now()) < min_ttl:
-        module.warn(f"Tokens of role {config.role} live {token.ttl} s, less than min_ttl: each run will log in.")
-    result = result_of_login(module, done, give_token)
+        task.warn(f"Tokens of role {config.role} live {token.ttl} s, less than min_ttl: each run will log in.")
+    result = result_of_login(task, done, give_token)
     return {**result, "msg": found.why, "diff": {"before": before, "after": _shown(record, place)}}
 
 
-def absent(module: AnsibleModule, place: Sink, vault: Vault) -> dict[str, t.Any]:
+def absent(task: Task, place: Sink, vault: Vault) -> dict[str, t.Any]:
     """Revoke the token in the file, and remove it; the result. Raises LoginError."""
     record = kept.read_record(place.path)
     before = _shown(record, place)
-    if module.check_mode:
+    if task.check_mode:
         present_now = sink.read(place.path) is not None
         if present_now:
             kept.check_origin(place, record, vault)
@@ -69,7 +67,7 @@ def absent(module: AnsibleModule, place: Sink, vault: Vault) -> dict[str, t.Any]
         with sink.turn(place.path, vault.connection.timeout):
             changed, revoked = kept.discard(place, vault)
         if changed and not revoked and before:
-            module.warn(
+            task.warn(
                 "The server did not revoke the token: it is gone already, or it is a batch token or its policies forbid"
                 f" revoke-self, and it lives until {before['expires_at']}."
             )

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from . import _options
 from ._auth.errors import ConfigError
 from ._auth.unwrapped import Wrapping, unwrap
 from ._auth.vault import Vault
-from ._results import expiry
+from ._results import Task, expiry
 
 
-def present(module: AnsibleModule, vault: Vault) -> dict[str, t.Any]:
+def present(task: Task, vault: Vault) -> dict[str, t.Any]:
     """Unwrap the token; the result. In check mode it stays wrapped. Raises LoginError."""
-    params = module.params
+    params = task.params
     for option, given in (
         ("sink", params["sink"] is not None),
         ("wrap_ttl", params["wrap_ttl"] is not None),
@@ -30,12 +28,12 @@ def present(module: AnsibleModule, vault: Vault) -> dict[str, t.Any]:
             raise ConfigError(option, "cannot go with wrapping_token", hint="remove one of them")
     _options.judge_secrets(params)
     wrapping = Wrapping.from_options(params)
-    if module.check_mode:
+    if task.check_mode:
         vault.check_wrapping(wrapping.token, wrapping.path)
         return {"changed": True}
     found = unwrap(vault, wrapping)
     result: dict[str, t.Any] = {"changed": True, "login": {"auth": found.auth}}
     if found.token:
         return {**result, "expires_at": expiry(found.token)}
-    module.warn("The server does not tell how long the token that was unwrapped lives.")
+    task.warn("The server does not tell how long the token that was unwrapped lives.")
     return result

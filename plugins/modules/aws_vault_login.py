@@ -287,98 +287,24 @@ nonce:
   sample: 5defbf9e-a8f9-3063-bdfc-54b7a42a1f95
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.vaultfleet.aws.plugins.module_utils import _options
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import environment, lib_botocore, lib_hvac
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.durations import parse_duration
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, LoginError
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.login import check, log_in
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Vault
-from ansible_collections.vaultfleet.aws.plugins.module_utils._results import result_of_login
-
-FRONT_END = "aws_vault_login"
-ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
-    **_options.LOGIN_SPEC,
-    **_options.UNWRAP_SPEC,
-    **_options.CONNECTION_SPEC,
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "sink": {
-        "type": "dict",
-        "options": {
-            "path": {"type": "path", "required": True},
-            "mode": {"type": "raw", "default": "0600"},
-            "owner": {"type": "str"},
-            "group": {"type": "str"},
-        },
-    },
-    "min_ttl": {"type": "str", "default": "60s"},
-    "return_token": {"type": "bool", "no_log": False},
-}
+from ansible_collections.vaultfleet.aws.plugins.module_utils import _login_task
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import LoginError
 
 
 def main() -> None:
     """The module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    unwrapping = bool(module.params["wrapping_token"])
-    for library, missing in (("boto3", lib_botocore.MISSING and not unwrapping), ("hvac", lib_hvac.MISSING)):
-        if missing:
-            module.fail_json(msg=missing_required_lib(library), exception=missing)
+    module = AnsibleModule(argument_spec=_login_task.ARGUMENT_SPEC, supports_check_mode=True)
+    missing = _login_task.missing(module.params)
+    if missing:
+        library, why = missing
+        module.fail_json(msg=missing_required_lib(library), exception=why)
     try:
-        if unwrapping:
-            result = run_unwrapping(module)
-        else:
-            result = run_with_sink(module) if module.params["sink"] else run(module)
+        result = _login_task.run(module)
     except LoginError as e:
         module.fail_json(msg=str(e))
     module.exit_json(**result)
-
-
-def run(module: AnsibleModule) -> dict[str, t.Any]:
-    """Log in, and return the token. Raises LoginError."""
-    if module.params["state"] == "absent":
-        raise ConfigError("sink", "is missing, but state is absent", hint="name the token file to revoke and remove")
-    if module.params["return_token"] is False:
-        raise ConfigError("return_token", "false without sink would lose the token", hint="give sink, or remove it")
-    vault = connect(module)
-    config = _options.login_config(module.params)
-    check(config)
-    return {"changed": True} if module.check_mode else result_of_login(module, log_in(config, vault), True)
-
-
-def run_with_sink(module: AnsibleModule) -> dict[str, t.Any]:
-    """Keep a good token in the sink, or remove it from there. Raises LoginError."""
-    # Most of what a sink takes, a plain login need not load.
-    from ansible_collections.vaultfleet.aws.plugins.module_utils import _sink_task
-    from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.sink import Sink
-
-    vault = connect(module)
-    place = Sink.from_options("sink", module.params["sink"])
-    if module.params["state"] == "absent":
-        return _sink_task.absent(module, place, vault)
-    config = _options.login_config(module.params)
-    if config.wrap_ttl:
-        raise ConfigError("wrap_ttl", "cannot go with sink", hint="a wrapping token is for one use: remove one of them")
-    min_ttl = parse_duration("min_ttl", module.params["min_ttl"])
-    check(config)
-    return _sink_task.present(module, place, config, vault, min_ttl, module.params["return_token"] is True)
-
-
-def run_unwrapping(module: AnsibleModule) -> dict[str, t.Any]:
-    """Return the token that was wrapped by somebody else. Raises LoginError."""
-    from ansible_collections.vaultfleet.aws.plugins.module_utils import _unwrap_task
-
-    return _unwrap_task.present(module, connect(module))
-
-
-def connect(module: AnsibleModule) -> Vault:
-    """The server that the options name; no request is made yet. Raises ConfigError."""
-    connection = _options.vault_connection(module.params)
-    for warning in environment.warnings(connection):
-        module.warn(warning)
-    return Vault(connection, FRONT_END)
 
 
 if __name__ == "__main__":

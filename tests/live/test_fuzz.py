@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.vaultfleet.aws.plugins.modules.aws_vault_login import ARGUMENT_SPEC
+from ansible_collections.vaultfleet.aws.plugins.module_utils._login_task import ARGUMENT_SPEC
 from tests.live.core import keys
 from tests.live.inprocess import run
 from tests.live.playbooks import mine

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.vaultfleet.aws.plugins.modules.aws_vault_login import ARGUMENT_SPEC
+from ansible_collections.vaultfleet.aws.plugins.module_utils._login_task import ARGUMENT_SPEC
 from tests.live.core import keys
 from tests.live.inprocess import run
 from tests.live.playbooks import MODULE, Player, TaskData, login, mine

@@ -57,9 +57,13 @@ def beside(command: list[str], directory: Path, environment: Mapping[str, str]) 
 
 
 def raise_on_termination() -> None:
-    """Make SIGTERM and SIGHUP unwind the program as Ctrl-C does, so that what was started is stopped."""
+    """Make SIGTERM and SIGHUP unwind the program as Ctrl-C does, so that what was started is stopped.
+
+    Ctrl-C, too, which a shell has switched off for what it starts in the background: tests send it to what they start.
+    """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import sys
 import types
 import typing as t
 
@@ -14,14 +15,19 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.vaultfleet.aws.plugins.action import aws_vault_login
+from ansible_collections.vaultfleet.aws.plugins.module_utils import _login_task
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import lib_hvac
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils import _in_place
 
 
 class Connection:
     """A connection that remembers its options."""
 
-    def __init__(self, refuses: bool = False) -> None:
+    def __init__(self, refuses: bool = False, transport: str = "ssh", become: object = None) -> None:
         self.options: dict[str, t.Any] = {}
         self.refuses = refuses
+        self.transport = transport
+        self.become = become
 
     def set_option(self, name: str, value: object) -> None:
         if self.refuses:
@@ -38,7 +44,7 @@ def run(
 ) -> dict[str, t.Any]:
     """Run the plugin for a module that returns ``result``."""
     plugin = aws_vault_login.ActionModule.__new__(aws_vault_login.ActionModule)
-    plugin._task = types.SimpleNamespace(async_val=seconds, args=arguments)
+    plugin._task = types.SimpleNamespace(async_val=seconds, args=arguments, delegate_to=None)
     plugin._connection = connection or Connection()
     monkeypatch.setattr(ActionBase, "run", lambda *_args: {})
     monkeypatch.setattr(plugin, "_execute_module", lambda task_vars: dict(result), raising=False)
@@ -107,3 +113,78 @@ def test_secrets_in_options_stay_off_the_disk(
 def test_connection_that_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes on as it can."""
     assert run(monkeypatch, {"changed": True}, connection=Connection(refuses=True), nonce="n") == {"changed": True}
+
+
+HERE = {"ansible_python_interpreter": sys.executable}
+ELSEWHERE = {"ansible_python_interpreter": "/usr/libexec/platform-python"}
+
+
+@pytest.mark.parametrize(
+    ("task", "connection", "variables", "in_place"),
+    [
+        ({}, {}, HERE, True),
+        ({}, {}, {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}, True),
+        ({"delegate_to": "localhost"}, {}, {"ansible_delegated_vars": {"localhost": HERE}, **ELSEWHERE}, True),
+        ({"environment": [{}, None]}, {}, HERE, True),
+        ({}, {"transport": "ssh"}, HERE, False),
+        ({}, {"become": "sudo"}, HERE, False),
+        ({"environment": [{"VAULT_ADDR": "https://vault.test"}]}, {}, HERE, False),
+        ({}, {}, ELSEWHERE, False),
+        ({}, {}, {}, False),
+        ({"delegate_to": "other"}, {}, {"ansible_delegated_vars": {"other": ELSEWHERE}, **HERE}, False),
+        ({"delegate_to": "other"}, {}, HERE, False),
+    ],
+)
+def test_where_the_work_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+    task: dict[str, t.Any],
+    connection: dict[str, t.Any],
+    variables: dict[str, t.Any],
+    in_place: bool,
+) -> None:
+    """In this process, only where a module would find the same machine, user, Python and environment."""
+    plugin = aws_vault_login.ActionModule.__new__(aws_vault_login.ActionModule)
+    plain = {"async_val": 0, "args": {"role": "web"}, "delegate_to": None, "environment": [], "check_mode": True}
+    plugin._task = types.SimpleNamespace(**{**plain, **task})
+    plugin._connection = Connection(**{"transport": "local", **connection})
+    known = {"{{ ansible_playbook_python }}": sys.executable}
+    plugin._templar = types.SimpleNamespace(template=lambda text: known.get(text, text))
+    monkeypatch.setattr(ActionBase, "run", lambda *_args: {})
+    monkeypatch.setattr(plugin, "_execute_module", lambda task_vars: {"msg": "a module"}, raising=False)
+    monkeypatch.setattr(_in_place, "run", lambda arguments, check: {"arguments": arguments, "check": check})
+    expected = {"arguments": {"role": "web"}, "check": True} if in_place else {"msg": "a module"}
+    assert plugin.run(task_vars=variables) == expected
+
+
+def test_what_is_for_ansible_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong arguments and missing libraries, which the module finds by itself."""
+    assert _in_place.run({"rolle": "web"}, False) is None
+    assert _in_place.run({"retries": "many"}, False) is None
+    assert _in_place.run({"region": "us-east-1", "aws_region": "us-east-1"}, False) is None
+    monkeypatch.setattr(lib_hvac, "MISSING", ImportError("No module named 'hvac'"))
+    assert _in_place.run({"role": "web"}, False) is None
+
+
+def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the module does, wherever they stand, the invocation included."""
+    proxies = {"https": "http://me:canary-of-a-proxy@proxy.test"}
+    options = {"role": "web", "secret_key": "canary-of-a-secret-key", "proxies": proxies}
+    monkeypatch.setattr(_login_task, "run", lambda _task: {"msg": "canary-of-a-secret-key, canary-of-a-proxy, web"})
+    result = _in_place.run(options, False)
+    assert result is not None
+    assert result["invocation"]["module_args"]["role"] == "web"
+    assert "canary-of-a-secret" not in str(result)
+    assert proxies["https"] not in str(result)
+
+
+def test_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its kind and place alone."""
+
+    def fail(_task: object) -> t.NoReturn:
+        raise ValueError("canary-of-a-token")
+
+    monkeypatch.setattr(_login_task, "run", fail)
+    with pytest.raises(
+        AnsibleActionFail, match=r"a bug of aws_vault_login: ValueError at test_aws_vault_login.py:\d+$"
+    ):
+        _in_place.run({"role": "web"}, False)

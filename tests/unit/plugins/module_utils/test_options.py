@@ -18,7 +18,7 @@ from ansible.module_utils.basic import AnsibleFallbackNotFound
 from ansible_collections.vaultfleet.aws.plugins.doc_fragments import connection as connection_fragment
 from ansible_collections.vaultfleet.aws.plugins.doc_fragments import login as login_fragment
 from ansible_collections.vaultfleet.aws.plugins.doc_fragments import unwrap as unwrap_fragment
-from ansible_collections.vaultfleet.aws.plugins.module_utils import _options
+from ansible_collections.vaultfleet.aws.plugins.module_utils import _login_task, _options
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import environment
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig, VaultConnection
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError
@@ -55,7 +55,7 @@ def agree(documentation: dict[str, t.Any], spec: dict[str, t.Any], where: str) -
 
 def test_documentation() -> None:
     """Names, types, defaults, choices, aliases, and what is inside ``sink``."""
-    agree(documented(), aws_vault_login.ARGUMENT_SPEC, "")
+    agree(documented(), _login_task.ARGUMENT_SPEC, "")
 
 
 def also_from(name: str) -> set[str]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module: options in, result out, with the core's login replaced."""
+"""The module, and its work in Ansible's own process: options in, result out, with the core's login replaced."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.vaultfleet.aws.plugins.module_utils import _sink_task
+from ansible_collections.vaultfleet.aws.plugins.module_utils import _login_task, _sink_task
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock, lib_botocore
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import CredentialsError
@@ -22,6 +22,7 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.login import 
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.token import token_of_login, wrapped_of_login
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.vault import Login, Vault
 from ansible_collections.vaultfleet.aws.plugins.modules import aws_vault_login
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils import _in_place
 from ansible_collections.vaultfleet.aws.tests.unit.support.vaults import AUTH, LOOKUP, TOKEN
 from ansible_collections.vaultfleet.aws.tests.unit.support.web import Reply, Seen, Web
 
@@ -35,8 +36,12 @@ class EndError(Exception):
 
 @dataclasses.dataclass
 class World:
-    """A module's surroundings: the server, the logins that were made, what the next one answers."""
+    """A module's surroundings: the server, the logins that were made, what the next one answers.
 
+    in_place: do it in Ansible's process, where that can be done.
+    """
+
+    in_place: bool
     web: Web
     logins: list[LoginConfig]
     answer: dict[str, t.Any]
@@ -50,6 +55,15 @@ class World:
 
     def run_with(self, options: dict[str, t.Any], check: bool = False) -> dict[str, t.Any]:
         """Run the module with exactly these options."""
+        found = _in_place.run(options, check) if self.in_place else None
+        if found is None:
+            return self._module(options, check)
+        self.warnings[:] = found.pop("warnings")
+        found.pop("invocation")
+        json.dumps(found)
+        return found
+
+    def _module(self, options: dict[str, t.Any], check: bool) -> dict[str, t.Any]:
         ended: dict[str, t.Any] = {}
         self.warnings.clear()
         world = self
@@ -81,8 +95,8 @@ class World:
         return ended
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> t.Iterator[World]:
+@pytest.fixture(params=[False, True], ids=["module", "in place"])
+def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[World]:
     """A server that knows the token, and a login that always works."""
 
     def serve(seen: Seen) -> Reply:
@@ -94,8 +108,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> t.Iterator[World]:
             return LoggedIn(Login(WRAPPED, None, wrapped_of_login(WRAPPED)), IDENTITY)
         return LoggedIn(Login(made.answer, token_of_login(made.answer, clock.now()), None), IDENTITY, made.nonce)
 
-    made = World(Web(serve), [], {"request_id": "r", "auth": dict(AUTH)})
-    monkeypatch.setattr(aws_vault_login, "log_in", log_in)
+    made = World(request.param, Web(serve), [], {"request_id": "r", "auth": dict(AUTH)})
+    monkeypatch.setattr(_login_task, "log_in", log_in)
     monkeypatch.setattr(_sink_task, "log_in", log_in)
     with made.web:
         yield made
@@ -294,7 +308,7 @@ def test_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_config: LoginConfig, _vault: Vault) -> LoggedIn:
         raise CredentialsError("no AWS credentials found", hint="give some")
 
-    monkeypatch.setattr(aws_vault_login, "log_in", fail)
+    monkeypatch.setattr(_login_task, "log_in", fail)
     assert world.run() == {"failed": True, "msg": "no AWS credentials found -- give some"}
 
 
@@ -308,7 +322,7 @@ def test_skipped_checks_warn(world: World, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(("library", "module"), [("boto3", "lib_botocore"), ("hvac", "lib_hvac")])
 def test_missing_library(world: World, monkeypatch: pytest.MonkeyPatch, library: str, module: str) -> None:
     """Ansible's own message, with the interpreter."""
-    monkeypatch.setattr(getattr(aws_vault_login, module), "MISSING", ImportError(f"No module named '{library}'"))
+    monkeypatch.setattr(getattr(_login_task, module), "MISSING", ImportError(f"No module named '{library}'"))
     result = world.run()
     assert result["failed"] is True
     assert f"({library})" in result["msg"]
