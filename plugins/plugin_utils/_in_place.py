@@ -54,8 +54,8 @@ def run(arguments: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any] 
         result = {"failed": True, "msg": str(e)}
     except Exception as e:  # noqa: BLE001 - its message may hold a secret
         raise AnsibleActionFail(bug(e, "aws_vault_login")) from None
-    result["warnings"] = task.warnings
-    result["invocation"] = {"module_args": params}
+    if task.warnings:
+        result["warnings"] = task.warnings
     shown: dict[str, t.Any] = remove_values(result, _secrets(params))
     return shown
 

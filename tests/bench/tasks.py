@@ -55,6 +55,8 @@ def variants() -> list[Variant]:
         Variant("ours, keys given", {OURS: {**ours, **keys}}),
         Variant("peer, keys given", {PEER: {**peer, **peer_keys}}),
         Variant("ours, keys found", {OURS: ours}),
+        # As on any host but the controller: of what is done in place, a variable makes a module.
+        Variant("ours, as a module", {OURS: {**ours, **keys}, "environment": {"BENCH": "1"}}),
         Variant("peer, keys found", {PEER: peer}),
         Variant("bare module, keys given", {"bare_login": {"variables": "{{ variables }}"}}),
     ]

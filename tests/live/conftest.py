@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.playbooks import Player
+from tests.live.playbooks import WAYS, Player
 from tests.stack.handle import Stack
 
 PROJECT = Path(__file__).parents[2]
@@ -80,7 +80,13 @@ def closed_port() -> int:
         return int(taken.getsockname()[1])
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Have the tests of a file that says ``BOTH_WAYS`` play both in Ansible's own process and as a module."""
+    if "way" in metafunc.fixturenames:
+        metafunc.parametrize("way", WAYS if getattr(metafunc.module, "BOTH_WAYS", False) else WAYS[:1])
+
+
 @pytest.fixture
-def player(stack: Stack, tmp_path: Path) -> Player:
+def player(stack: Stack, tmp_path: Path, way: str) -> Player:
     """Runs playbooks against the stack."""
-    return Player(stack, tmp_path)
+    return Player(stack, tmp_path, way)

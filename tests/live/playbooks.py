@@ -20,6 +20,7 @@ from tests.stack.handle import Stack
 
 PROJECT = Path(__file__).parents[2]
 MODULE = "vaultfleet.aws.aws_vault_login"
+WAYS = ("in place", "as a module")  # how Ansible may do the module's work on this machine
 TaskData = dict[str, t.Any]
 
 
@@ -61,6 +62,13 @@ class Player:
 
     stack: Stack
     folder: Path
+    way: str = WAYS[0]
+
+    @property
+    def python(self) -> str:
+        """This interpreter; under another name it is not known to be Ansible's own."""
+        folder, name = os.path.split(sys.executable)
+        return sys.executable if self.way == WAYS[0] else f"{folder}/./{name}"
 
     def play(
         self,
@@ -90,7 +98,7 @@ class Player:
             "hosts": "all",
             "gather_facts": False,
             "module_defaults": {"group/vaultfleet.aws.vault": group},
-            "vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **(variables or {})},
+            "vars": {"ansible_connection": "local", "ansible_python_interpreter": self.python, **(variables or {})},
             "tasks": [*tasks, keep],
             **(play or {}),
         }

@@ -21,8 +21,10 @@ import pytest
 from ansible_collections.vaultfleet.aws.plugins.module_utils._login_task import ARGUMENT_SPEC
 from tests.live.core import keys
 from tests.live.inprocess import run
-from tests.live.playbooks import MODULE, Player, TaskData, login, mine
+from tests.live.playbooks import MODULE, WAYS, Player, TaskData, login, mine
 from tests.stack.handle import Stack
+
+BOTH_WAYS = True
 
 
 def read_secret(stack: Stack, register: str, token: str) -> TaskData:
@@ -385,3 +387,41 @@ def test_documented(player: Player) -> None:
     assert set(documented) == set(ARGUMENT_SPEC)
     for name, option in documented.items():
         assert sorted(option.get("aliases", [])) == sorted(ARGUMENT_SPEC[name].get("aliases", []))
+
+
+def test_both_ways_give_the_same(stack: Stack, tmp_path: Path) -> None:
+    """Where it is done shows in no result; that Ansible runs no program for it, only in place."""
+    found = {way: Player(stack, tmp_path, way).play(*_tasks(stack, tmp_path / way), arguments=["-vvv"]) for way in WAYS}
+    shapes = {way: {name: _shape(result) for name, result in played.results.items()} for way, played in found.items()}
+    for name, result in shapes["as a module"].items():
+        assert shapes["in place"][name] == result, name
+    programs = {way: played.stdout.partition("TASK [typed]")[0].count("AnsiballZ") for way, played in found.items()}
+    assert programs["in place"] == 0
+    assert programs["as a module"] > 0
+
+
+def _tasks(stack: Stack, folder: Path) -> list[TaskData]:
+    """Tasks with each kind of result; from ``typed`` on what is for Ansible to say."""
+    folder.mkdir()
+    sink = {"path": str(folder / "token")}
+    return [
+        login("fine", **mine(stack)),
+        login("kept", **mine(stack), sink=sink, return_token=True),
+        login("again", **mine(stack), sink=sink),
+        login("gone", state="absent", sink=sink),
+        login("short", **mine(stack, role="web-short"), sink={"path": str(folder / "short")}),
+        login("looked", {"check_mode": True}, **mine(stack)),
+        login("refused", **mine(stack, role="other")),
+        login("unchecked", **mine(stack, secret_key="x" * 40), validate_certs=False),
+        login("typed", **{**mine(stack), "retries": "many"}),
+        login("unknown", rolle="web"),
+    ]
+
+
+def _shape(result: t.Any) -> t.Any:
+    """A result without what differs from login to login, and without what a core before 2.21 adds to a module's."""
+    if isinstance(result, dict):
+        return {name: _shape(value) for name, value in result.items() if name != "invocation"}
+    if isinstance(result, list):
+        return [_shape(value) for value in result]
+    return re.sub(r"\b(s\.|b\.|hvs\.)?[\w-]{20,}\b|\d+", "N", result) if isinstance(result, str) else type(result)

@@ -30,6 +30,8 @@ EVERYTHING = {
     "ANSIBLE_SHOW_TASK_PATH_ON_FAILURE": "1",
 }
 
+BOTH_WAYS = True
+
 
 # As users keep them, apart from the tasks: a task's own text is written to reports as it stands.
 WRONG = {

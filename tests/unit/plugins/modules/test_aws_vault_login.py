@@ -58,8 +58,7 @@ class World:
         found = _in_place.run(options, check) if self.in_place else None
         if found is None:
             return self._module(options, check)
-        self.warnings[:] = found.pop("warnings")
-        found.pop("invocation")
+        self.warnings[:] = found.pop("warnings", [])
         json.dumps(found)
         return found
 
