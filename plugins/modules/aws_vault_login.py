@@ -14,9 +14,9 @@ version_added: 1.0.0
 description:
   - Proves to Vault who this machine is with its AWS identity, and gets a token. No secret has to be handed out first.
   - Runs on managed hosts, with their identity, or on the controller with C(delegate_to), with the controller's.
-  - On the controller itself no program is started for it. The login is made in Ansible's own process where a module would
-    find the same anyway, which is with C(connection=local), Ansible's own Python (that of the implicit C(localhost)),
-    and neither C(become) nor C(environment).
+  - On the controller itself no program is started for it. The login is made in Ansible's own process where a module
+    would find the same anyway, which is with C(connection=local), Ansible's own Python (that of the implicit
+    C(localhost)), and neither C(become) nor C(environment).
   - With O(sink) the token is kept in a file, and a task that finds a good one there does not log in.
   - A result that carries a token or a nonce is shown at no verbosity, C(no_log) or not, while C(register) works.
 author:
