@@ -13,14 +13,14 @@ from pathlib import Path
 
 from tests.stack.handle import Stack
 
-from . import agent_endurance, agent_floor, agents
+from . import agent_floor, agents
 from .agents import Agent, Memory, Running
-from .numbers import Bound, Spread, ratio
+from .numbers import Bound, Comparison, Spread
+from .tables import Table
 
 RESIDENT = 0.4  # our resident memory over theirs
 START = 4.0  # our seconds to a token over theirs
 PROCESSOR = 1.5  # our seconds of a processor over theirs
-GROWTH = 1.0  # MiB
 _LOOKS = 5  # at memory and processor, on the way
 
 
@@ -29,11 +29,10 @@ class Size:
     """How much is measured. seconds: of renewals."""
 
     starts: int = 9
-    seconds: int = 600
-    renewals: int = 10_000
+    seconds: int = 300
 
 
-QUICK = Size(starts=3, seconds=60, renewals=1000)
+QUICK = Size(starts=3, seconds=30)
 
 
 @dataclass(frozen=True)
@@ -48,18 +47,23 @@ class Look:
 
 @dataclass(frozen=True)
 class Rows:
-    """All of it. floor: KiB. renewals: of ours and of theirs while they ran beside each other."""
+    """All of it. floor: KiB. starts: seconds to the token, of ours and of theirs. renewals: of both in the end."""
 
     version: str
     floor: dict[str, int]
     starts: list[tuple[float, float]]
     looks: list[Look]
     renewals: tuple[int, int]
-    endurance: agent_endurance.Endurance
+
+    @property
+    def memories(self) -> tuple[list[Memory], list[Memory]]:
+        """Of ours and of theirs, one for each look."""
+        return [look.ours for look in self.looks], [look.theirs for look in self.looks]
 
 
-def measure(stack: Stack, folder: Path, size: Size) -> Rows:
+def measure(stack: Stack, folder: Path, quick: bool) -> Rows:
     """Measure; the two agents run beside each other. Raises ToolError if one of them fails."""
+    size = QUICK if quick else Size()
     with tempfile.TemporaryDirectory(prefix="vaultfleet-bench-", dir="/dev/shm") as memory:
         ours, theirs = (make(stack, folder, Path(memory)) for make in (agents.ours, agents.theirs))
         starts = [(_start(ours), _start(theirs)) for _round in range(size.starts + 1)]
@@ -71,7 +75,6 @@ def measure(stack: Stack, folder: Path, size: Size) -> Rows:
             starts=starts[1:],  # the first round fills caches, of bytecode above all
             looks=looks,
             renewals=(_renewals(ours), _renewals(theirs)),
-            endurance=agent_endurance.measure(ours, size.renewals),
         )
 
 
@@ -98,57 +101,50 @@ def _renewals(agent: Agent) -> int:
 
 def bounds(rows: Rows) -> list[Bound]:
     """What they have to keep."""
-    endurance, last = rows.endurance, rows.looks[-1]
-    name = f"{endurance.samples[-1].renewals} renewals"
-    resident = ratio(*([memory.resident for memory in each] for each in _memories(rows)))
-    start = ratio([one for one, _other in rows.starts], [other for _one, other in rows.starts])
-    rate = last.processor[0] / last.processor[1]
+    resident, start, processor = comparisons(rows)
     return [
-        Bound("resident: ours / bao agent", resident, RESIDENT),
-        Bound("start to token: ours / bao agent", start, START),
-        Bound(f"processor, {last.after:.0f} s: ours / bao agent", Spread.of([rate]), PROCESSOR),
-        Bound(f"{name}: MiB grown", Spread.of([endurance.grown()]), GROWTH),
-        *(
-            Bound(f"{name}: {count} more", Spread.of([endurance.more(count)]), 0)
-            for count in ("descriptors", "threads")
-        ),
-        Bound(f"{name}: logins", Spread.of([endurance.logins]), 1, exactly=True),
+        Bound("resident: ours / bao agent", resident.ratio, RESIDENT),
+        Bound("start to token: ours / bao agent", start.ratio, START),
+        Bound(f"processor, {rows.looks[-1].after:.0f} s: ours / bao agent", processor.ratio, PROCESSOR),
     ]
 
 
-def show(rows: Rows) -> None:
-    """Print what was measured."""
-    last, endurance = rows.looks[-1], rows.endurance
-    starts = [Spread.of([one * 1000 for one in values]).text(0) for values in zip(*rows.starts, strict=True)]
-    print(f"\nour agent (iam, keys from a file) beside {rows.version} (agent, approle), token TTL {agents.TTL} s")
-    _line("", "ours", "theirs")
-    _line("start to the token in the sink, ms", *starts)
+def comparisons(rows: Rows) -> list[Comparison]:
+    """Ours beside theirs: memory, start, processor."""
+    last = rows.looks[-1]
+    resident = ([memory.resident / 1024 for memory in each] for each in rows.memories)
+    pairs = (
+        ("agent: resident, MiB", resident),
+        ("agent: start to the token in the sink, s", zip(*rows.starts, strict=True)),
+        (f"agent: of a processor in {last.after:.0f} s, s", ([seconds] for seconds in last.processor)),
+    )
+    found = []
+    for what, (ours, theirs) in pairs:
+        found.append(Comparison.of(what, list(ours), "bao agent", list(theirs)))
+    return found
+
+
+def tables(rows: Rows) -> list[Table]:
+    """What was measured."""
+    lines = []
     for name, field in (
         ("resident, MiB", "resident"),
         ("its share where pages are shared (PSS), MiB", "share"),
         ("in no file (anonymous), MiB", "anonymous"),
     ):
-        both = ([getattr(memory, field) / 1024 for memory in each] for each in _memories(rows))
-        _line(name, *(Spread.of(values).text(1) for values in both))
-    _line(f"of a processor in {last.after:.0f} s, ms", *(f"{one * 1000:.0f}" for one in last.processor))
-    _line("renewals meanwhile", *(str(one) for one in rows.renewals))
-    print("\nwhat our agent's memory is made of, MiB resident")
-    for name, kib in rows.floor.items():
-        print(f"  {name:<56} {kib / 1024:.1f}")
-    hours = endurance.seconds / 3600
-    print(f"\n{endurance.samples[-1].renewals} renewals, {hours:.1f} h of our agent's clock, idle time left out")
-    for name, field, unit in (
-        ("resident, MiB", "resident", 1024.0),
-        ("descriptors", "descriptors", 1),
-        ("threads", "threads", 1),
-    ):
-        values = [getattr(one, field) / unit for one in endurance.samples]
-        print(f"  {name:<16} " + " ".join(f"{one:.{int(unit > 1)}f}" for one in values[1::2]))
-
-
-def _line(name: str, ours: str, theirs: str) -> None:
-    print(f"  {name:<44} {ours:<24} {theirs}".rstrip())
-
-
-def _memories(rows: Rows) -> tuple[list[Memory], list[Memory]]:
-    return [look.ours for look in rows.looks], [look.theirs for look in rows.looks]
+        both = ([getattr(memory, field) / 1024 for memory in each] for each in rows.memories)
+        lines.append((name, *(Spread.of(values).text(1) for values in both)))
+    starts = [Spread.of([one * 1000 for one in values]).text(0) for values in zip(*rows.starts, strict=True)]
+    last = rows.looks[-1]
+    lines += [
+        ("start to the token in the sink, ms", *starts),
+        (f"of a processor in {last.after:.0f} s, ms", *(f"{one * 1000:.0f}" for one in last.processor)),
+        ("renewals meanwhile", *(str(one) for one in rows.renewals)),
+    ]
+    floor = [(name, f"{kib / 1024:.1f}") for name, kib in rows.floor.items()]
+    return [
+        Table(
+            f"our agent (iam) beside {rows.version} (approle), token TTL {agents.TTL} s", ("", "ours", "theirs"), lines
+        ),
+        Table("what our agent's memory is made of", ("", "MiB resident"), floor),
+    ]

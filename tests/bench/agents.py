@@ -94,24 +94,33 @@ def ours(stack: Stack, folder: Path, memory: Path) -> Agent:
 
     memory: a folder on a memory file system, where tokens belong. folder: for the rest.
     """
-    stack.root(
-        "POST",
-        f"auth/{stack.env['STACK_MOUNT']}/role/{_ROLE}",
-        {
-            "auth_type": "iam",
-            "bound_iam_principal_arn": f"arn:aws:iam::{stack.env['STACK_ACCOUNT_ID']}:user/client",
-            **_LEASE,
-        },
+    principal = f"arn:aws:iam::{stack.env['STACK_ACCOUNT_ID']}:user/client"
+    keys = {"AWS_SHARED_CREDENTIALS_FILE": stack.env["AWS_SHARED_CREDENTIALS_FILE"]}
+    sink = {"sink": [_sink(memory / "ours")]}
+    return of_iam(
+        stack, folder, memory / "ours", {"bound_iam_principal_arn": principal, **_LEASE}, keys, auto_auth=sink
     )
-    config = {"type": "iam", "role": _ROLE, "header_value": stack.env["STACK_HEADER_VALUE"]}
-    place = _prepare(stack, memory / "ours", {"type": "aws", "config": config})
+
+
+def of_iam(
+    stack: Stack,
+    folder: Path,
+    place: Path,
+    role: Mapping[str, t.Any],
+    credentials: Mapping[str, str],
+    **config: t.Any,
+) -> Agent:
+    """Our agent with a role of its own. credentials: variables by which it finds them. config: beside the method."""
+    stack.root("POST", f"auth/{stack.env['STACK_MOUNT']}/role/{_ROLE}", {"auth_type": "iam", **role})
+    login = {"type": "iam", "role": _ROLE, "header_value": stack.env["STACK_HEADER_VALUE"]}
+    _prepare(stack, place, {"type": "aws", "config": login}, **config)
     environment = {
         **clean_environment(folder / "home"),
         "PYTHONPATH": str(COLLECTIONS),
         "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),
         "PYTHONDONTWRITEBYTECODE": "",
-        "AWS_SHARED_CREDENTIALS_FILE": stack.env["AWS_SHARED_CREDENTIALS_FILE"],
         "RUNTIME_DIRECTORY": str(place),
+        **credentials,
     }
     command = [sys.executable, "-m", f"{PACKAGE}.cli", "run", "--config", str(place / "agent.json")]
     return Agent(command, environment, place / "token", place / "log")
@@ -129,7 +138,7 @@ def theirs(stack: Stack, folder: Path, memory: Path) -> Agent:
     place = memory / "theirs"
     config: dict[str, t.Any] = {"remove_secret_id_file_after_reading": False}
     config |= {f"{name}_id_file_path": str(place / name) for name in ids}
-    _prepare(stack, place, {"type": "approle", "config": config})
+    _prepare(stack, place, {"type": "approle", "config": config}, auto_auth={"sink": [_sink(place)]})
     for name, value in ids.items():
         (place / name).write_text(value, encoding="ascii")
     command = [stack.env["STACK_BAO"], "agent", "-config", str(place / "agent.json")]
@@ -141,12 +150,18 @@ def version(stack: Stack) -> str:
     return subprocess.check_output([stack.env["STACK_BAO"], "version"], text=True).partition(" (")[0]
 
 
-def _prepare(stack: Stack, place: Path, method: Mapping[str, t.Any]) -> Path:
+def _sink(place: Path) -> dict[str, t.Any]:
+    return {"type": "file", "config": {"path": str(place / "token")}}
+
+
+def _prepare(
+    stack: Stack, place: Path, method: Mapping[str, t.Any], *, auto_auth: Mapping[str, t.Any], **config: t.Any
+) -> None:
     """Make the folder of an agent, with its configuration in it."""
     place.mkdir(exist_ok=True)
-    config = {
+    whole = {
         "vault": {"address": stack.env["VAULT_ADDR"], "ca_cert": stack.env["VAULT_CACERT"]},
-        "auto_auth": {"method": [method], "sink": [{"type": "file", "config": {"path": str(place / "token")}}]},
+        "auto_auth": {"method": [method], **auto_auth},
+        **config,
     }
-    (place / "agent.json").write_text(json.dumps(config), encoding="utf-8")
-    return place
+    (place / "agent.json").write_text(json.dumps(whole), encoding="utf-8")

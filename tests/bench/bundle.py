@@ -17,11 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle import pins
+from tests.stack.handle import Stack
 from tests.tools.private_stack import clean_environment
 from tests.tools.project import COLLECTIONS, ToolError
 
-from .numbers import Bound, Spread
+from .numbers import Bound, Comparison, Spread
+from .tables import Table
 
+ROUNDS = 2  # each asks the package index anew
+QUICK = 1
 WARM = 1.0  # seconds for one Python, with nothing to do
 ON_DISK = 15.0  # MiB
 
@@ -40,7 +44,7 @@ class Rows:
     """One value for each round, in seconds; sizes in MiB, the largest of all lines of Python.
 
     cold: one Python, with nothing but the package index. built: the same with the wheels in the cache. warm: the same
-    again, with nothing to do. all_built, all_warm: for all lines.
+    again, with nothing to do. all_built, all_warm: for all lines. theirs: the program bao, which is its agent, too.
     """
 
     lines: int
@@ -52,13 +56,14 @@ class Rows:
     packed: float
     on_disk: float
     with_bytecode: float
+    theirs: float
 
 
-def measure(folder: Path, rounds: int) -> Rows:
+def measure(stack: Stack, folder: Path, quick: bool) -> Rows:
     """Measure, each time in a process of its own. The package index is asked once a round. Raises ToolError."""
     lines = pins.lines()
-    rows = Rows(len(lines), [], [], [], [], [], *_sizes(folder / "sizes", lines))
-    for number in range(rounds):
+    rows = Rows(len(lines), [], [], [], [], [], *_sizes(folder / "sizes", lines), _disk(Path(stack.env["STACK_BAO"])))
+    for number in range(QUICK if quick else ROUNDS):
         place = folder / f"bundle-{number}"
         rows.cold.append(_build(place, "dest", lines[-1:])[0])
         rows.built.append(_build(place, "again", lines[-1:])[0])
@@ -79,19 +84,40 @@ def bounds(rows: Rows) -> list[Bound]:
     ]
 
 
-def show(rows: Rows) -> None:
-    """Print what was measured."""
-    print("\nthe agent's bundle, seconds on the clock")
-    for name, values in (
-        ("one Python, from the index", rows.cold),
-        ("one Python, wheels there", rows.built),
-        ("one Python, nothing to do", rows.warm),
-        (f"{rows.lines} Pythons, wheels there", rows.all_built),
-        (f"{rows.lines} Pythons, nothing to do", rows.all_warm),
-    ):
-        print(f"  {name:<28} {Spread.of(values).text(3)}")
-    sizes = f"{rows.packed:.1f} packed, {rows.on_disk:.1f} on disk, {rows.with_bytecode:.1f} with bytecode"
-    print(f"  MiB, the largest line: {sizes}")
+def comparisons(rows: Rows) -> list[Comparison]:
+    """Ours beside theirs."""
+    return [
+        Comparison.of(
+            "agent on disk, without Python, MiB", [rows.with_bytecode], "bao agent, stripped or not", [rows.theirs]
+        )
+    ]
+
+
+def tables(rows: Rows) -> list[Table]:
+    """What was measured."""
+    times = [
+        (name, Spread.of(values).text(3))
+        for name, values in (
+            ("one Python, from the index", rows.cold),
+            ("one Python, wheels there", rows.built),
+            ("one Python, nothing to do", rows.warm),
+            (f"{rows.lines} Pythons, wheels there", rows.all_built),
+            (f"{rows.lines} Pythons, nothing to do", rows.all_warm),
+        )
+    ]
+    sizes = [
+        (name, f"{value:.1f}")
+        for name, value in (
+            ("packed", rows.packed),
+            ("unpacked", rows.on_disk),
+            ("with bytecode", rows.with_bytecode),
+            ("the program bao", rows.theirs),
+        )
+    ]
+    return [
+        Table("building the agent's bundle, seconds on the clock", ("", "seconds"), times),
+        Table("the bundle of one Python (the largest) on disk", ("", "MiB"), sizes),
+    ]
 
 
 def _build(folder: Path, dest: str, lines: list[str]) -> tuple[float, list[dict[str, str]]]:

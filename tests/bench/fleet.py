@@ -12,7 +12,6 @@ from tests.tools.project import ToolError
 
 from .lookups import CALLBACK, CONSTANT, OURS, PEER, Cost, Fleet, evaluate
 
-FORKS = 10
 _READ = "lookup('community.hashi_vault.vault_kv2_get', 'demo', token=lookup('vaultfleet.aws.vault_aws_token'))"
 
 
@@ -20,27 +19,28 @@ _READ = "lookup('community.hashi_vault.vault_kv2_get', 'demo', token=lookup('vau
 class Runs:
     """Costs of one round each. ours: with the callback."""
 
-    hosts: int
-    tasks: int
     ours: list[Cost]
     peer: list[Cost]
     constant: list[Cost]
 
 
-def measure(fleet: Fleet, rounds: int, hosts: int, tasks: int) -> Runs:
-    """Run ``tasks`` lookup tasks on so many hosts. The peer takes part in two rounds at most, for it takes minutes."""
-    runs = Runs(hosts, tasks, [], [], [])
-    for number in range(rounds):
-        runs.constant.append(_run(fleet, CONSTANT, hosts, tasks))
-        runs.ours.append(_run(fleet, OURS, hosts, tasks, CALLBACK))
-        if number < 2:
-            runs.peer.append(_run(fleet, PEER, hosts, tasks))
+def measure(fleet: Fleet, forks: int, rounds: tuple[int, int], hosts: int, tasks: int) -> Runs:
+    """Run ``tasks`` lookup tasks on so many hosts. rounds: of ours and the constant, and of the peer, which takes
+    minutes.
+    """
+    runs = Runs([], [], [])
+    for number in range(max(rounds)):
+        if number < rounds[0]:
+            runs.constant.append(_run(fleet, CONSTANT, forks, hosts, tasks))
+            runs.ours.append(_run(fleet, OURS, forks, hosts, tasks, CALLBACK))
+        if number < rounds[1]:
+            runs.peer.append(_run(fleet, PEER, forks, hosts, tasks))
     return runs
 
 
-def _run(fleet: Fleet, expression: str, hosts: int, tasks: int, *callbacks: str) -> Cost:
+def _run(fleet: Fleet, expression: str, forks: int, hosts: int, tasks: int, *callbacks: str) -> Cost:
     measured = [evaluate(f"Task {number}", expression) for number in range(tasks)]
-    return fleet.run(measured, hosts=hosts, forks=FORKS, callbacks=callbacks)
+    return fleet.run(measured, hosts=hosts, forks=forks, callbacks=callbacks)
 
 
 def read_with_the_peer(fleet: Fleet) -> int:

@@ -16,6 +16,14 @@ from tests.stack.handle import Stack
 from tests.tools.private_stack import clean_environment
 from tests.tools.project import COLLECTIONS
 
+from .numbers import Bound, Comparison, Spread, ratio
+from .tables import Table
+
+IMPORT = 1.1  # the core's import over that of its libraries
+RESIDENT = 45.0  # MiB, with the core and its libraries loaded
+ROUNDS = 9
+QUICK = 2
+
 AUTH = "ansible_collections.vaultfleet.aws.plugins.module_utils._auth"
 # What a login needs of them, the credential chain included.
 LIBRARIES = "import botocore.auth, botocore.awsrequest, botocore.credentials, botocore.session, hvac, hvac.adapters"
@@ -58,7 +66,7 @@ class Imports:
     resident_after_login: list[float]
 
 
-def measure(stack: Stack, folder: Path, rounds: int) -> Imports:
+def measure(stack: Stack, folder: Path, quick: bool) -> Imports:
     """Measure, each time in a process of its own; the first round, which fills the bytecode cache, does not count."""
     environment = {
         **clean_environment(folder / "home"),
@@ -71,7 +79,7 @@ def measure(stack: Stack, folder: Path, rounds: int) -> Imports:
         "BENCH_SERVER_ID": stack.env["STACK_HEADER_VALUE"],
     }
     measured = Imports([], [], [], [])
-    for number in range(rounds + 1):
+    for number in range((QUICK if quick else ROUNDS) + 1):
         core = _numbers(_TIMED.format(statement=CORE), environment)
         libraries = _numbers(_TIMED.format(statement=LIBRARIES), environment)
         resident = _numbers(_LOGIN, environment)
@@ -81,6 +89,30 @@ def measure(stack: Stack, folder: Path, rounds: int) -> Imports:
             measured.resident.append(resident[0])
             measured.resident_after_login.append(resident[1])
     return measured
+
+
+def bounds(rows: Imports) -> list[Bound]:
+    """What they have to keep."""
+    return [
+        Bound("import: core / its libraries", ratio(rows.core, rows.libraries), IMPORT),
+        Bound("MiB resident after import", Spread.of(rows.resident), RESIDENT),
+    ]
+
+
+def comparisons(rows: Imports) -> list[Comparison]:
+    """The core beside its libraries."""
+    return [Comparison.of("import of the auth core, s", rows.core, "its libraries", rows.libraries)]
+
+
+def tables(rows: Imports) -> list[Table]:
+    """What was measured."""
+    lines = [
+        ("import of the core, ms", Spread.of([one * 1000 for one in rows.core]).text(0)),
+        ("import of its libraries, ms", Spread.of([one * 1000 for one in rows.libraries]).text(0)),
+        ("resident after import, MiB", Spread.of(rows.resident).text(1)),
+        ("resident after a login, MiB", Spread.of(rows.resident_after_login).text(1)),
+    ]
+    return [Table("the auth core as a library", ("", "median (lowest .. highest; how many)"), lines)]
 
 
 def _numbers(code: str, environment: dict[str, str]) -> list[float]:

@@ -13,20 +13,40 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of some values, and how far they went."""
+    """The median of some values, how far they went, and how many they are."""
 
     median: float
     low: float
     high: float
+    count: int
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
         """Sum up one value for each round."""
-        return cls(statistics.median(values), min(values), max(values))
+        return cls(statistics.median(values), min(values), max(values), len(values))
 
     def text(self, digits: int = 2) -> str:
-        """As in the table."""
-        return f"{self.median:.{digits}f} ({self.low:.{digits}f} .. {self.high:.{digits}f})"
+        """As in a table: the median and, of several values, the lowest and the highest, and how many there are."""
+        if self.count == 1:
+            return f"{self.median:.{digits}f}"
+        return f"{self.median:.{digits}f} ({self.low:.{digits}f} .. {self.high:.{digits}f}; {self.count})"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What ours costs beside another; the ratio is of the values of one round each."""
+
+    what: str
+    ours: Spread
+    other: str
+    theirs: Spread
+    ratio: Spread
+
+    @classmethod
+    def of(cls, what: str, ours: Sequence[float], other: str, theirs: Sequence[float]) -> Comparison:
+        """Sum up both. Where one of them had fewer rounds, the ratio is of those that both had."""
+        rounds = min(len(ours), len(theirs))
+        return cls(what, Spread.of(ours), other, Spread.of(theirs), ratio(ours[:rounds], theirs[:rounds]))
 
 
 @dataclass(frozen=True)

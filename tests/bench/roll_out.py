@@ -23,7 +23,8 @@ from tests.fleet.role.runs import Runner
 from tests.stack.handle import Stack
 from tests.tools.project import ToolError
 
-from .numbers import Bound, Spread
+from .numbers import Bound, Comparison, Spread
+from .tables import Table
 
 RELEASE = "trixie"
 EXECUTIONS = 16  # modules per host, of a run that has nothing to do
@@ -64,8 +65,9 @@ def possible() -> bool:
     return sys.platform == "linux" and os.geteuid() == 0
 
 
-def measure(stack: Stack, folder: Path, size: Size) -> Rows:
+def measure(stack: Stack, folder: Path, quick: bool) -> Rows:
     """Measure, on new hosts for each number of them. Raises FleetError, or ToolError if a run fails."""
+    size = QUICK if quick else Size()
     bundles.current()
     rows = Rows({}, {}, {})
     for number in size.hosts:
@@ -97,23 +99,33 @@ def bounds(rows: Rows) -> list[Bound]:
     return found
 
 
-def show(rows: Rows) -> None:
-    """Print what was measured."""
+def comparisons(rows: Rows) -> list[Comparison]:
+    """A run with nothing to do beside the first one; there is no peer."""
+    hosts = max(rows.first)
+    first, again = ([costs[hosts].processor / hosts] for costs in (rows.first, rows.again))
+    return [Comparison.of("role, nothing to do, a host: s of the controller", again, "the first run", first)]
+
+
+def tables(rows: Rows) -> list[Table]:
+    """What was measured."""
     runs = (("first run", rows.first), ("nothing to do", rows.again))
-    print("\nthe role on booted hosts, a fork for each, seconds: all, and a host's part")
-    print(f"  {'':<28} {'on the clock':<22} of the controller's processors")
-    for name, costs in runs:
-        for number, cost in costs.items():
-            columns = [f"{value:.1f} ({value / number:.2f})" for value in (cost.wall, cost.processor)]
-            print(f"  {f'{name}, {number} hosts':<28} {columns[0]:<22} {columns[1]}")
+    costs_of_runs = [
+        (f"{name}, {number} hosts", *(f"{value:.1f} ({value / number:.2f})" for value in (cost.wall, cost.processor)))
+        for name, costs in runs
+        for number, cost in costs.items()
+    ]
     few, *_others, many = sorted(rows.first)
+    more = []
     for name, costs in runs:
         each = _each(costs, few, many)
-        paper = costs[many].processor + each * (PAPER - many)
-        print(f"  {name}: one more host {each:.2f} s of a processor; {PAPER} hosts, on paper, {paper:.0f} s")
-    print(
-        "  boot of so many hosts: " + ", ".join(f"{number}: {seconds:.1f} s" for number, seconds in rows.boot.items())
-    )
+        more.append((name, f"{each:.2f}", f"{costs[many].processor + each * (PAPER - many):.0f}"))
+    columns = ("", "on the clock", "of the controller's processors")
+    booted = [(f"{number} hosts", f"{seconds:.1f}") for number, seconds in rows.boot.items()]
+    return [
+        Table("the role on booted hosts, a fork for each, seconds: all, and a host's part", columns, costs_of_runs),
+        Table("the controller's processors, seconds", ("", "one more host", f"{PAPER} hosts, on paper"), more),
+        Table("boot of so many hosts", ("", "seconds"), booted),
+    ]
 
 
 def _each(costs: dict[int, Cost], few: int, many: int) -> float:
