@@ -79,6 +79,7 @@ integration: ## ansible-test integration on the newest core, against the real st
 .PHONY: docs
 docs: ## Write what the guides show of the code anew, and build the documentation site
 	@$(RUN) python -m tests.docs.generated
+	@$(TOOL)venv --lock simulation run python -m tests.bench.plots
 	@$(TOOL)site
 
 .PHONY: package
@@ -116,7 +117,11 @@ fleet-down: ## Shut them down
 
 .PHONY: bench
 bench: ## Compare with the peers, side by side
-	@$(TOOL)venv --lock bench run python -m tests.bench.run
+	@$(TOOL)venv --lock bench run python -m tests.bench.run $(if $(JSON),--json $(JSON))
+
+.PHONY: soak
+soak: ## A week of the agent, with idle time left out: does it grow, does it keep its token?
+	@$(TOOL)venv --lock bench run python -m tests.bench.soak $(if $(JSON),--json $(JSON))
 
 .PHONY: chaos
 chaos: ## Faults and attacks against real parts, 20 minutes: make chaos ARGS="--seed 1 --minutes 5"

@@ -14,17 +14,20 @@ from __future__ import annotations
 import os
 import sys
 import time
+import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fleet.fleet import Wish, running
 from tests.fleet.role import bundles
-from tests.fleet.role.runs import Runner
 from tests.stack.handle import Stack
 from tests.tools.project import ToolError
 
 from .numbers import Bound, Comparison, Spread
 from .tables import Table
+
+if t.TYPE_CHECKING:
+    from tests.fleet.role.runs import Runner
 
 RELEASE = "trixie"
 EXECUTIONS = 16  # modules per host, of a run that has nothing to do
@@ -67,6 +70,8 @@ def possible() -> bool:
 
 def measure(stack: Stack, folder: Path, quick: bool) -> Rows:
     """Measure, on new hosts for each number of them. Raises FleetError, or ToolError if a run fails."""
+    from tests.fleet.role.runs import Runner  # needs Ansible, which who only draws what was measured does not have
+
     size = QUICK if quick else Size()
     bundles.current()
     rows = Rows({}, {}, {})

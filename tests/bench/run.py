@@ -37,7 +37,7 @@ def main() -> int:
     arguments = parser.parse_args()
     commands.raise_on_termination()
     try:
-        about, measured = measure(arguments.only, arguments.quick)
+        about, measured = measure([name for name in PARTS if name in arguments.only], arguments.quick)
     except (StackError, ToolError, FleetError) as exc:
         print(f"bench: error: {exc}", file=sys.stderr)
         return 1

@@ -76,6 +76,9 @@ class Rows:
         return min(values[half:]) - min(values[:half])
 
 
+KINDS = {"soak": Rows}
+
+
 def measure(stack: Stack, folder: Path, seconds: float, samples: int) -> Rows:
     """Let an agent live so long. Raises ToolError if it does not, StackError."""
     with tempfile.TemporaryDirectory(prefix="vaultfleet-soak-", dir="/dev/shm") as memory:

@@ -83,6 +83,8 @@ def _prepare(environment: dict[str, str]) -> None:
     inventory.write_bytes(_inventory())
     with (PREVIEW / "conf.py").open("a", encoding="utf-8") as settings:
         settings.write(f"\nintersphinx_mapping = {{'ansible': ({ANSIBLE!r}, {str(inventory)!r})}}\n")
+    # Guides name pictures as they stand in the repository, where code hosts show both.
+    shutil.copytree(ROOT / "docs" / "images", PREVIEW / "images")
     # The collection's own index is the start page.
     (PREVIEW / "rst" / "index.rst").unlink()
 
