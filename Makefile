@@ -117,11 +117,11 @@ fleet-down: ## Shut them down
 
 .PHONY: bench
 bench: ## Compare with the peers, side by side
-	@$(TOOL)venv --lock bench run python -m tests.bench.run $(if $(JSON),--json $(JSON))
+	@$(TOOL)venv --lock bench run python -m tests.bench.run $(ARGS)
 
 .PHONY: soak
 soak: ## A week of the agent, with idle time left out: does it grow, does it keep its token?
-	@$(TOOL)venv --lock bench run python -m tests.bench.soak $(if $(JSON),--json $(JSON))
+	@$(TOOL)venv --lock bench run python -m tests.bench.soak $(ARGS)
 
 .PHONY: chaos
 chaos: ## Faults and attacks against real parts, 20 minutes: make chaos ARGS="--seed 1 --minutes 5"
