@@ -55,11 +55,12 @@ def comparisons(rows: Rows) -> list[Comparison]:
     pairs = (
         ("ours, keys given", "peer, keys given"),
         ("ours, keys found", "peer, keys found"),
-        ("ours, keys given", "bare module, keys given"),
+        ("ours, as a module", "peer, keys given"),
+        ("ours, as a module", "bare module, keys given"),
         ("ours, keys given", "ping"),
     )
     return [
-        Comparison.of(f"cold task, {these.partition(', ')[2]}, s", rows.walls(these), those, rows.walls(those))
+        Comparison.of(f"cold task, {these.partition(', ')[2]}: s", rows.walls(these), those, rows.walls(those))
         for these, those in pairs
     ]
 
