@@ -26,8 +26,9 @@ from .sessions import run_sessions
 from .venv import ensure_venv, venv_environment
 
 WORKERS = ["--numprocesses=auto", "--maxprocesses=4"]  # each costs 4 s of processor time before its first test
-# A third of the unit tests' time: they try thousands of cases, start pip, or wait.
-LONG = [f"--ignore-glob=*/test_{name}.py" for name in ("*fuzz", "*properties", "probe", "single_flight", "wheels")]
+# Half of the unit tests' time: they try thousands of cases, start programs, or wait.
+LONG_ONES = ("*fuzz", "*properties", "aws", "cli", "lean", "probe", "read_token", "sealing", "single_flight", "wheels")
+LONG = [f"--ignore-glob=*/test_{name}.py" for name in LONG_ONES]
 PAGES = ["tests/docs/test_pages.py", "tests/docs/test_measured.py"]  # of the documentation what needs no server
 MACHINERY = ["tests/chaos/test_campaign.py", "tests/bench"]  # of the campaigns and the bench, what needs no server
 # A test that hangs shows where, and ends the run, long before CI's own limit.
