@@ -17,6 +17,7 @@ import typing as t
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.chaos import clocks, disks, kills, servers
 from tests.chaos.confined import Tried, confined
 from tests.chaos.trial import TRIED, Finding, Ground, Trial
 from tests.stack.errors import StackError
@@ -32,7 +33,7 @@ class Family(t.Protocol):
 
 
 # Modules of this folder, each with ``def trials() -> list[Trial]``.
-FAMILIES: tuple[Family, ...] = ()
+FAMILIES: tuple[Family, ...] = (clocks, disks, kills, servers)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.chaos.trial import NOTHING_LEFT, TRIED, Finding, Ground, LeftOut, Trial
+from tests.stack.cache import cache_root
 from tests.stack.vault import tail
 from tests.tools import commands
 from tests.tools.private_stack import clean_environment
@@ -91,9 +92,10 @@ def _run(trial: Trial, ground: Ground, told: Path) -> t.NoReturn:
         for number in (1, 2):
             os.dup2(said, number)
         sys.stdout = sys.stderr = os.fdopen(said, "w", buffering=1)
-        clean = clean_environment(ground.folder.with_suffix(".home"))
+        kept = {"XDG_CACHE_HOME": str(cache_root().parent)}  # what was built once is not built again for a new HOME
+        clean = {**clean_environment(ground.folder.with_suffix(".home")), **kept}
         os.environ.clear()
-        os.environ.update(clean, AWS_EC2_METADATA_DISABLED="true", ANSIBLE_CONFIG=os.devnull)
+        os.environ.update(clean, AWS_EC2_METADATA_DISABLED="true")
         result: dict[str, t.Any] = {}
         try:
             result["findings"] = [asdict(one) for one in trial.run(ground)]

@@ -110,7 +110,9 @@ def old_python(run: Run) -> Outcome:
 
 def stack_test(run: Run) -> Outcome:
     """Tests against a stack of their own."""
-    return _beside_stack(run.venv, f"stack-{run.core}", ["tests/stack", "tests/live", "tests/docs/live"])
+    return _beside_stack(
+        run.venv, f"stack-{run.core}", ["tests/stack", "tests/live", "tests/docs/live", "tests/chaos/test_kills_etc.py"]
+    )
 
 
 def docs(run: Run) -> Outcome:

@@ -23,8 +23,9 @@ from .token import Standing, Token, Wrapped, garbled, token_of_login, token_of_l
 from .transport import Transport
 
 _SETTLING = 1.0  # seconds until a token that a standby does not know yet may have reached it
-# Vault says these for a token that is revoked, expired or unknown; a mere "permission denied" can also be a policy.
-_SAYS_GONE = r"invalid token|bad token"
+# What Vault and OpenBao say of a token that is revoked, expired or unknown. For what a policy forbids they say
+# "1 error occurred: * permission denied"; OpenBao has the bare words for a token that it does not know.
+_SAYS_GONE = r"invalid token|bad token|\AHTTP 403: permission denied\Z"
 _NO_WRAPPING = (400, 403, 404)  # what servers answer to a wrapping token that was used, has ended or never was one
 _WAS_USED = (
     "it was used, or has ended: if it is not your own doing, somebody may have intercepted it; then revoke what it"
@@ -102,9 +103,9 @@ class Vault:
     def standing(self, token: Token, *, fresh: bool = False) -> tuple[Standing, Token]:
         """Tell whether ``token`` lives, and return it with the lease the server tells of.
 
-        A 403 that does not say ``invalid token`` may mean that the token's policies forbid lookup-self. fresh: the
-        token was just handed out, so such a 403, seen again after a short wait, means UNKNOWN; else it means GONE. A
-        token with ``num_uses`` is not looked up, which would use it up: UNKNOWN. Raises VaultError for all else.
+        A 403 may mean that the token's policies forbid lookup-self. fresh: the token was just handed out, so a 403 that
+        does not say otherwise, seen again after a short wait, means UNKNOWN; else it means GONE. A token with
+        ``num_uses`` is not looked up, which would use it up: UNKNOWN. Raises VaultError for all else.
         """
         if token.num_uses:
             return Standing.UNKNOWN, token

@@ -216,7 +216,7 @@ def test_token_that_is_due(world: World, tmp_path: Path) -> None:
 def test_token_that_cannot_be_asked_about(world: World, tmp_path: Path) -> None:
     """Trusted for its lease, said so once, and not logged in again."""
     sink = {"path": str(tmp_path / "token")}
-    world.lookup = Reply(403, {"errors": ["permission denied"]})
+    world.lookup = Reply(403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]})
     world.run(sink=sink)
     assert any("taken as good until its lease ends" in warning for warning in world.warnings)
     assert world.run(sink=sink)["changed"] is False

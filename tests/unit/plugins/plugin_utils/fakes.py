@@ -55,7 +55,7 @@ class FakeVault:
             return Reply(403, {"errors": ["permission denied", "invalid token"]})
         if call == "lookup-self":
             if self.forbids:
-                return Reply(403, {"errors": ["permission denied"]})
+                return Reply(403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]})
             data = {"ttl": self.ttl, "renewable": self.renewable, "num_uses": self.num_uses, "policies": []}
             return Reply(200, {"data": data})
         if call == "renew-self":

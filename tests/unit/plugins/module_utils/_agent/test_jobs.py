@@ -38,7 +38,7 @@ from ansible_collections.vaultfleet.aws.tests.unit.support.web import Answers, R
 
 IAM = LoginConfig(type="iam", role="web")
 EC2 = LoginConfig(type="ec2", role="node")
-DENIED = Reply(403, {"errors": ["permission denied"]})
+DENIED = Reply(403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]})
 WRAPPED = {
     "wrap_info": {
         "token": "hvs.wrapping",

@@ -24,7 +24,7 @@ from ansible_collections.vaultfleet.aws.tests.unit.support.vaults import LOOKUP,
 from ansible_collections.vaultfleet.aws.tests.unit.support.web import Reply, Web
 
 CONFIG = LoginConfig.from_options({"type": "iam", "role": "web"})
-DENIED = Reply(403, {"errors": ["permission denied"]})
+DENIED = Reply(403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]})
 
 
 @pytest.fixture

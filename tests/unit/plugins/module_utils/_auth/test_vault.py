@@ -386,7 +386,8 @@ def a_token(num_uses: int = 0) -> Token:
     return Token(TOKEN, "acc-1", 3600, True, num_uses, (), {}, 0)
 
 
-DENIED = errors("permission denied", status=403)
+FORBIDDEN = errors("1 error occurred:\n\t* permission denied\n\n", status=403)
+DENIED = errors("permission denied", status=403)  # OpenBao, to a token that it does not know
 INVALID = errors("permission denied", "invalid token", status=403)
 BAD = errors("bad token", status=403)
 
@@ -398,16 +399,18 @@ BAD = errors("bad token", status=403)
         ([Reply(body=LOOKUP)], True, Standing.LIVE, 1),
         ([DENIED], False, Standing.GONE, 1),
         ([INVALID], False, Standing.GONE, 1),
-        ([DENIED], True, Standing.UNKNOWN, 2),
+        ([FORBIDDEN], False, Standing.GONE, 1),
+        ([FORBIDDEN], True, Standing.UNKNOWN, 2),
+        ([DENIED], True, Standing.GONE, 2),
         ([DENIED, Reply(body=LOOKUP)], True, Standing.LIVE, 2),
         ([INVALID], True, Standing.GONE, 2),
         ([BAD], True, Standing.GONE, 2),
-        ([INVALID, DENIED], True, Standing.UNKNOWN, 2),
+        ([DENIED, FORBIDDEN], True, Standing.UNKNOWN, 2),
         ([Reply(503), Reply(body=LOOKUP)], False, Standing.LIVE, 2),
     ],
 )
 def test_standing(answers: list[Reply], fresh: bool, standing: Standing, requests: int) -> None:
-    """A 403 on a fresh token, seen twice, means that nobody knows; on an older one that it is gone."""
+    """A fresh token that may not look itself up is told from one that is gone already; with an older one it is gone."""
     with Web(answers) as web, plain_vault_at(web.url) as vault:
         found, token = vault.standing(a_token(), fresh=fresh)
     assert found is standing
