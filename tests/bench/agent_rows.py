@@ -29,7 +29,7 @@ class Size:
     """How much is measured. seconds: of renewals."""
 
     starts: int = 9
-    seconds: int = 300
+    seconds: int = 240
 
 
 QUICK = Size(starts=3, seconds=30)
@@ -101,7 +101,7 @@ def _renewals(agent: Agent) -> int:
 
 def bounds(rows: Rows) -> list[Bound]:
     """What they have to keep."""
-    resident, start, processor = comparisons(rows)
+    resident, start, processor, _floor = comparisons(rows)
     return [
         Bound("resident: ours / bao agent", resident.ratio, RESIDENT),
         Bound("start to token: ours / bao agent", start.ratio, START),
@@ -121,7 +121,9 @@ def comparisons(rows: Rows) -> list[Comparison]:
     found = []
     for what, (ours, theirs) in pairs:
         found.append(Comparison.of(what, list(ours), "bao agent", list(theirs)))
-    return found
+    python = [rows.floor["python"] / 1024]
+    mine = [memory.resident / 1024 for memory in rows.memories[0]]
+    return [*found, Comparison.of("agent: resident, MiB", mine, "an empty Python", python * len(mine))]
 
 
 def tables(rows: Rows) -> list[Table]:

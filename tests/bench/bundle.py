@@ -86,11 +86,7 @@ def bounds(rows: Rows) -> list[Bound]:
 
 def comparisons(rows: Rows) -> list[Comparison]:
     """Ours beside theirs."""
-    return [
-        Comparison.of(
-            "agent on disk, without Python, MiB", [rows.with_bytecode], "bao agent, stripped or not", [rows.theirs]
-        )
-    ]
+    return [Comparison.of("agent on disk, without Python, MiB", [rows.with_bytecode], "the program bao", [rows.theirs])]
 
 
 def tables(rows: Rows) -> list[Table]:

@@ -107,7 +107,15 @@ def comparisons(rows: Rows) -> list[Comparison]:
         found.append(Comparison.of(f"{name}: logins", logins[0], "peer", logins[1]))
         for other, costs in (("peer", runs.peer), ("a constant", runs.constant)):
             found.append(Comparison.of(f"{name}: s", _walls(runs.ours), other, _walls(costs)))
+        each = [_each(rows, costs, runs.constant) for costs in (runs.ours, runs.peer)]
+        found.append(Comparison.of(f"{name}: ms of a processor each, over a constant", each[0], "peer", each[1]))
     return found
+
+
+def _each(rows: Rows, costs: list[Cost], floor: list[Cost]) -> list[float]:
+    """Milliseconds of a processor that one lookup takes above the floor."""
+    lookups_of_run = rows.hosts * rows.tasks
+    return [(one.processor - other.processor) * 1000 / lookups_of_run for one, other in zip(costs, floor, strict=False)]
 
 
 def tables(rows: Rows) -> list[Table]:

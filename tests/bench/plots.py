@@ -73,7 +73,7 @@ def draw(name: str, lines: Lines) -> str:
     for line, points in lines.items():
         along, up = zip(*points, strict=True)
         axis.plot(along, up, marker="." if len(points) > 20 else "o", label=line, color=_COLOURS[line], linewidth=1.5)
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(0, 1.15 * max(up for points in lines.values() for _along, up in points))
     axis.set_xlabel(_AXES[name][0])
     axis.set_ylabel(_AXES[name][1])
     axis.grid(visible=True, alpha=0.3)
