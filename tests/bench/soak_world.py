@@ -22,7 +22,8 @@ WEEK = 7 * DAY
 _INSTANCE = 1  # of the stack's, whose role's credentials the agent uses
 _POLICY = "bench-soak"
 _TEMPLATE = "{% set app = secret('secret/data/soak').data %}{{ app.password }}\n"
-_OUTAGES = ((1.5 * DAY, 10 * 60.0, "seal", "unseal"), (4.5 * DAY, HOUR, "stop", "start"))
+_OUTAGES = ((1.5 * DAY, HOUR / 6), (4.5 * DAY, HOUR))  # in a week: when, and how long
+_ENDS = (("seal", "unseal"), ("stop", "start"))  # of each
 
 
 def events(seconds: float) -> list[tuple[float, str]]:
@@ -30,9 +31,16 @@ def events(seconds: float) -> list[tuple[float, str]]:
     pace = seconds / WEEK
     found = [(pace * hour * HOUR, "rotate") for hour in range(6, 7 * 24, 6)]
     found += [(pace * hour * HOUR, "read") for hour in range(1, 7 * 24, 2)]
-    for start, length, begin, end in _OUTAGES:
-        found += [(pace * start, begin), (pace * start + min(length, 0.02 * seconds), end)]
+    for moments, names in zip(outages(seconds), _ENDS, strict=True):
+        found += zip(moments, names, strict=True)
     return sorted(found)
+
+
+def outages(seconds: float) -> list[tuple[float, float]]:
+    """From when to when the server is away, in as many seconds of the agent's clock."""
+    return [
+        (start * seconds / WEEK, start * seconds / WEEK + min(length, 0.02 * seconds)) for start, length in _OUTAGES
+    ]
 
 
 class World:

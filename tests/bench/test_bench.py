@@ -140,7 +140,7 @@ def sample(number: int, **values: int) -> Sample:
 
 def soaked(samples: list[Sample], logins: int = 1, broken: list[str] | None = None) -> soak.Rows:
     """A soak in which nothing but these was to be seen."""
-    return soak.Rows(samples, 604_800.0, 600.0, {}, {}, broken or [], {"logins": logins}, 0)
+    return soak.Rows(samples, 604_800.0, 600.0, {}, [(2.5, 3.5)], {}, broken or [], {"logins": logins}, 0)
 
 
 def test_a_soak_without_growth_keeps_its_bounds() -> None:
@@ -153,12 +153,18 @@ def test_a_soak_without_growth_keeps_its_bounds() -> None:
         soaked([sample(number, resident=40 * 1024 + 400 * number) for number in range(8)]),
         soaked([sample(number, descriptors=6 + number) for number in range(8)]),
         soaked([sample(number, threads=2 + number // 4) for number in range(8)]),
+        soaked([sample(number, failures=number // 6) for number in range(8)]),
         soaked([sample(number) for number in range(8)], logins=2),
         soaked([sample(number) for number in range(8)], broken=["token"]),
     ],
 )
 def test_what_grows_or_breaks_misses_one(rows: soak.Rows) -> None:
     assert [bound.kept for bound in soak.bounds(rows)].count(False) == 1
+
+
+def test_requests_may_fail_while_the_server_is_away() -> None:
+    rows = soaked([sample(number, failures=9 * (number > 2)) for number in range(8)])
+    assert all(bound.kept for bound in soak.bounds(rows))
 
 
 def test_what_soon_ends_is_no_growth() -> None:

@@ -22,7 +22,7 @@ SOAK = RESULTS / "soak.json"
 def machine() -> str:
     """What it was measured on."""
     about, _parts = saved.read(BENCH, KINDS)
-    return "\n".join(f"* {name}: {value}" for name, value in about.items())
+    return _listed(about)
 
 
 def side_by_side() -> str:
@@ -45,8 +45,13 @@ def part(name: str) -> str:
 
 
 def week() -> str:
-    """The tables of the soak."""
-    return _all(soak.tables(_soak()))
+    """The tables of the soak, and what it ran on."""
+    about, _parts = saved.read(SOAK, soak.KINDS)
+    return f"{_listed(about)}\n\n{_all(soak.tables(_soak()))}"
+
+
+def _listed(about: dict[str, str]) -> str:
+    return "\n".join(f"* {name}: {value}" for name, value in about.items())
 
 
 def _soak() -> soak.Rows:
