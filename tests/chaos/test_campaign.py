@@ -23,7 +23,6 @@ import pytest
 from tests.chaos import __main__ as command
 from tests.chaos import campaign, confined, report
 from tests.chaos.trial import MESSAGE, NOTHING_LEFT, RECOVERY, TRIED, Finding, Ground, LeftOut, Trial
-from tests.stack.handle import Stack
 from tests.tools import commands
 from tests.tools.project import ROOT
 
@@ -32,7 +31,8 @@ class Whole(campaign.Keeper):
     """A keeper of nothing, which is never broken."""
 
     def __init__(self) -> None:
-        super().__init__(t.cast("Stack", None))
+        no_stack: t.Any = None
+        super().__init__(no_stack)
 
     def sessions(self) -> set[int]:
         return set()
