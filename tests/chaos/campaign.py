@@ -17,7 +17,18 @@ import typing as t
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.chaos import clocks, disks, kills, servers
+from tests.chaos import (
+    clocks,
+    disks,
+    kills,
+    proxied_agent,
+    proxied_command,
+    proxied_lookup,
+    proxied_metadata,
+    proxied_module,
+    proxied_sts,
+    servers,
+)
 from tests.chaos.confined import Tried, confined
 from tests.chaos.trial import TRIED, Finding, Ground, Trial
 from tests.stack.errors import StackError
@@ -33,7 +44,18 @@ class Family(t.Protocol):
 
 
 # Modules of this folder, each with ``def trials() -> list[Trial]``.
-FAMILIES: tuple[Family, ...] = (clocks, disks, kills, servers)
+FAMILIES: tuple[Family, ...] = (
+    clocks,
+    disks,
+    kills,
+    proxied_agent,
+    proxied_command,
+    proxied_lookup,
+    proxied_metadata,
+    proxied_module,
+    proxied_sts,
+    servers,
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,6 +23,8 @@ MESSAGE = "a clear last message"
 NO_SECRET = "no secret told"
 NOTHING_LEFT = "nothing left behind"
 UNHARMED = "nothing of others touched"
+IN_TIME = "over before its deadline"
+SMALL = "memory bounded"
 TRIED = "the trial itself worked"
 
 

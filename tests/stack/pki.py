@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import typing as t
 from pathlib import Path
 
 from cryptography import x509
@@ -19,6 +20,7 @@ from .layout import write_private
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 LIFETIME = datetime.timedelta(days=30)
+HERE = ("localhost", "127.0.0.1")
 
 
 def make_certificates(folder: Path) -> None:
@@ -28,14 +30,7 @@ def make_certificates(folder: Path) -> None:
     ca = _builder(ca_name, ca_name, ca_key, authority=True).sign(ca_key, hashes.SHA256())
     _write(folder, "ca", ca, ca_key)
 
-    server_key = ec.generate_private_key(ec.SECP256R1())
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))])
-    builder = _builder(_name("vaultfleet.aws test server"), ca_name, server_key, authority=False)
-    builder = builder.add_extension(names, critical=False)
-    # Python's strict X.509 checks (3.13) want the key identifier of the issuer.
-    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
-    builder = builder.add_extension(issuer, critical=False)
-    _write(folder, "server", builder.sign(ca_key, hashes.SHA256()), server_key)
+    issue(folder, "server", HERE, (ca_name, ca_key))
 
     # AWS signs documents with RSA; the plugin accepts nothing else for type "identity".
     identity_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -44,11 +39,46 @@ def make_certificates(folder: Path) -> None:
     _write(folder, "identity", identity, identity_key)
 
 
+def issue(
+    folder: Path,
+    name: str,
+    hosts: t.Sequence[str],
+    issuer: tuple[x509.Name, ec.EllipticCurvePrivateKey] | None,
+    until: datetime.timedelta = LIFETIME,
+) -> None:
+    """Write a server's certificate as NAME.pem and NAME-key.pem into ``folder``.
+
+    hosts: names and addresses. issuer: name and key of the CA (see ``authority``), None for one signed by itself.
+    until: its end, from now.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = _name(f"vaultfleet.aws test {name}")
+    issuer_name, issuer_key = issuer or (subject, key)
+    names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
+    builder = _builder(subject, issuer_name, key, authority=False, until=until).add_extension(names, critical=False)
+    # Python's strict X.509 checks (3.13) want the key identifier of the issuer.
+    known = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
+    _write(folder, name, builder.add_extension(known, critical=False).sign(issuer_key, hashes.SHA256()), key)
+
+
+def authority(folder: Path) -> tuple[x509.Name, ec.EllipticCurvePrivateKey]:
+    """Name and key of the test CA in ``folder``."""
+    key = serialization.load_pem_private_key((folder / "ca-key.pem").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes()).subject, key
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    return x509.IPAddress(ipaddress.ip_address(host)) if host[0].isdigit() else x509.DNSName(host)
+
+
 def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: Key, authority: bool) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: Key, authority: bool, until: datetime.timedelta = LIFETIME
+) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     public = key.public_key()
     usage = x509.KeyUsage(
@@ -70,7 +100,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: Key, authority: bool) -
         .serial_number(x509.random_serial_number())
         # A little in the past, for tests that set clocks back.
         .not_valid_before(now - datetime.timedelta(days=2))
-        .not_valid_after(now + LIFETIME)
+        .not_valid_after(now + until)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)

@@ -16,8 +16,9 @@ The rules, in short:
 - While renewals fail they go on until the token really ends; from about 85 % of the lease a login is tried beside them,
   each right after one more renewal, if that failed too.
 - A failed login is tried again after a pause with full jitter from ``min_backoff`` to an exponential bound, in the end
-  after 75 to 100 % of ``max_backoff``, on top of Retry-After. A permanent error waits about ``max_backoff`` at once, a
-  refused signature is made anew once. New AWS keys are looked for meanwhile, and end the wait.
+  after 75 to 100 % of ``max_backoff``, on top of Retry-After (at most ``max_backoff`` of it). A permanent error waits
+  about ``max_backoff`` at once, a refused signature is made anew once. New AWS keys are looked for meanwhile, and end
+  the wait.
 - No request is begun within one second of the last one of its purpose, and one request is under way at a time.
 - A token is looked up when it is new and then every ``lookup_interval``, unless a renewal has just shown that it lives.
   If that is forbidden to it, its lease is believed. A 403 at a renewal leads to a lookup, then to a login.
@@ -336,7 +337,7 @@ class _Step:
         timer = self._timer(purpose)
         self._change(busy=None)
         permanent = failure.retry is Retry.PERMANENT or (failure.retry is Retry.RESIGN and timer.failures > 0)
-        earliest = self.now + (failure.retry_after or 0.0)
+        earliest = self.now + self._asked(failure)
         self._set(purpose, failures=timer.failures + 1, error=failure.text, permanent=permanent, earliest=earliest)
         _FAILED[purpose](self, failure, permanent)
 
@@ -621,7 +622,11 @@ class _Step:
             least = policy.min_backoff if bound < policy.max_backoff else LONG_PAUSE * bound
             pause = self.luck.uniform(least, bound)
         # On top of what the server asks for, which all its clients were told alike.
-        return max(FLOOR, pause) + (failure.retry_after or 0.0)
+        return max(FLOOR, pause) + self._asked(failure)
+
+    def _asked(self, failure: Failure) -> float:
+        """Seconds that the server asked to wait; a load balancer that says a year must not end the agent's work."""
+        return min(failure.retry_after or 0.0, self.state.policy.max_backoff)
 
     def _bound(self, failures: int) -> float:
         policy = self.state.policy

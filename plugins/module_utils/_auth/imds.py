@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import time
 import typing as t
 
@@ -72,13 +73,14 @@ def identity_document(signature_type: str) -> IdentityDocument:
         token = _token(pool, service)
         document = _get(pool, service, token, "dynamic/instance-identity/document")
         proof = _get(pool, service, token, f"dynamic/instance-identity/{_PROOFS[signature_type]}")
-    facts = _facts(document)
+    facts = _facts(document, service)
     try:
         text = "".join(proof.decode("ascii").split())
     except UnicodeDecodeError:
         text = ""
     if not text:
-        raise MetadataError(f"the metadata service's {_PROOFS[signature_type]} is not text", hint=_wrong_service())
+        name = _PROOFS[signature_type]
+        raise MetadataError(f"the metadata service at {service.url}: its {name} is not text", hint=_wrong_service())
     return IdentityDocument(document, text, signature_type, *facts)
 
 
@@ -129,7 +131,9 @@ def _token(pool: _Pool, service: _Service) -> str | None:
         token = body.decode("ascii", "replace").strip()
         if token and token.isprintable():
             return token
-        raise MetadataError("the metadata service's session token is garbled", hint=_wrong_service())
+        raise MetadataError(
+            f"the metadata service at {service.url}: its session token is garbled", hint=_wrong_service()
+        )
     if status in (404, 405, 501) and service.v1:
         return None
     if status == 403:
@@ -191,6 +195,10 @@ def _request(pool: _Pool, service: _Service, method: str, url: str, headers: t.M
             if time.monotonic() - started >= _PATIENCE * service.timeout:
                 # What was cut off looks like a whole answer.
                 raise urllib3.exceptions.ReadTimeoutError(pool, url, "cut off")  # type: ignore[arg-type]
+            length = answer.headers.get("Content-Length", "")
+            # urllib3 takes the first part of an answer that ends early for all of it.
+            if re.fullmatch(r"\d{1,15}", length, re.ASCII) and len(body) < min(int(length), _LARGEST):
+                raise urllib3.exceptions.ProtocolError("the answer ends early")
         except urllib3.exceptions.ReadTimeoutError:
             if not left:
                 raise
@@ -206,20 +214,24 @@ def _request(pool: _Pool, service: _Service, method: str, url: str, headers: t.M
         else:
             if len(body) > _LARGEST:
                 answer.close()
-                raise MetadataError(f"the metadata service's answer is over {_LARGEST} bytes", hint=_wrong_service())
+                raise MetadataError(
+                    f"the metadata service at {service.url}: its answer is over {_LARGEST} bytes", hint=_wrong_service()
+                )
             if answer.status < 500 or not left:
                 return answer.status, body
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _facts(document: bytes) -> tuple[str, str, str]:
+def _facts(document: bytes, service: _Service) -> tuple[str, str, str]:
     try:
         parsed = json.loads(document)
     except (ValueError, RecursionError):
         parsed = None
     found = [parsed.get(key) if isinstance(parsed, dict) else None for key in ("instanceId", "accountId", "region")]
     if not all(isinstance(value, str) and value and value.isprintable() for value in found):
-        raise MetadataError("the metadata service's identity document is garbled", hint=_wrong_service())
+        raise MetadataError(
+            f"the metadata service at {service.url}: its identity document is garbled", hint=_wrong_service()
+        )
     instance, account, region = found
     return str(instance), str(account), str(region)
 

@@ -20,6 +20,11 @@ from .lib_hvac import requests
 _SKEW_WORTH_TELLING = 60  # seconds
 _LONGEST_RETRY_AFTER = 3600.0  # seconds
 _STS_END = "</ErrorResponse>"
+# What the status alone says (Vault docs, "/sys/health"); the words beside it differ.
+_BY_STATUS = {
+    472: "a disaster recovery secondary serves nobody: set url to the primary cluster's address",
+    501: "the server is not initialised: check url",
+}
 _LONGEST_READ = 20000  # characters of a refusal that are looked at
 
 
@@ -114,7 +119,8 @@ def _general_hint(response: requests.Response) -> str:
         return "set url to https://"
     if "json" not in response.headers.get("Content-Type", ""):
         return "what answered is not Vault: check url, and proxies and load balancers on the way"
-    return ""
+    at_a_loss = "look into Vault's own log" if response.status_code >= 500 else ""
+    return _BY_STATUS.get(response.status_code, at_a_loss)
 
 
 def _retry_after(response: requests.Response) -> float | None:

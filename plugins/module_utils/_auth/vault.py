@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from . import clock, retry, tls
 from .config import VaultConnection
-from .errors import VaultError, redact
+from .errors import Retry, VaultError, redact
 from .lib_hvac import hvac, requests, urllib3
 from .request import LoginRequest
 from .token import Standing, Token, Wrapped, garbled, token_of_login, token_of_lookup, wrapped_of_login
@@ -293,7 +293,17 @@ class Vault:
 
     def _run(self, attempt: t.Callable[[bool], T]) -> T:
         self._begin()
-        return retry.run(attempt, retries=self.connection.retries, deadline=self._transport.deadline)
+
+        def named(fresh: bool) -> T:
+            try:
+                return attempt(fresh)
+            except VaultError as e:
+                # What Vault itself refuses for good is known by role and mount; of all else, the server matters.
+                if not (e.row and e.retry is Retry.PERMANENT) and self.connection.url not in e.what:
+                    e.what += f" at {self.connection.url}"
+                raise
+
+        return retry.run(named, retries=self.connection.retries, deadline=self._transport.deadline)
 
     def _begin(self) -> None:
         """Start an operation: a new deadline, and a new session if certificate files were replaced."""

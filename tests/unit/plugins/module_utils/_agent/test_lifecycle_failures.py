@@ -132,6 +132,14 @@ def test_retry_after_comes_before_the_jitter() -> None:
     assert statistics.pstdev(found) > 0.1
 
 
+def test_retry_after_counts_up_to_max_backoff() -> None:
+    """Seen: a load balancer's answer can name years, and one such answer must not end the agent's work."""
+    found = pauses(1, dataclasses.replace(AWAY, retry_after=999999999.0))
+
+    assert min(found) >= POLICY.max_backoff + 1
+    assert max(found) <= POLICY.max_backoff + 2
+
+
 def test_nothing_but_a_reload_to_another_server_ends_retry_after() -> None:
     play = failing(1, dataclasses.replace(AWAY, retry_after=40.0))
     begun = play.now

@@ -223,6 +223,7 @@ def test_passing_faults(serve: t.Callable[..., Web]) -> None:
         ({"signature": Reply(404)}, "has no dynamic/instance-identity/signature", Retry.PERMANENT),
         ({"signature": Reply(body=b"\xc3\xa4")}, "signature is not text", Retry.PERMANENT),
         ({"signature": Reply(body=b" \n")}, "signature is not text", Retry.PERMANENT),
+        ({"signature": Reply(body=b"half", headers={"Content-Length": "8"})}, "no instance metadata", Retry.TRANSIENT),
         ({"token": Reply(404), "document": Reply(401)}, "demands version 2", Retry.PERMANENT),
     ],
 )

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import os
+import tracemalloc
 import typing as t
 from pathlib import Path
 
@@ -252,6 +254,20 @@ def test_size() -> None:
         with vault_at(web.url) as vault, pytest.raises(VaultError, match="bytes"):
             vault.lookup_self(TOKEN)
     assert len(web.seen) == 2
+
+
+def test_packed() -> None:
+    """A body that unpacks to far more than its size is not unpacked."""
+    bomb = gzip.compress(b" " * 50_000_000)
+    tracemalloc.start()
+    try:
+        with Web(Reply(body=bomb, headers={"Content-Encoding": "gzip"})) as web:
+            error = refused(web.url, r"the answer is packed \(gzip\) at http")
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+    assert error.retry is Retry.PERMANENT
+    assert len(web.seen) == 1
 
 
 def test_tls_server_name_with_plain_http() -> None:

@@ -86,6 +86,30 @@ def test_transient(status: int) -> None:
     assert proofs.fresh == [False, False, False]
 
 
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (errors("x", status=472), "set url to the primary cluster's address"),
+        (errors("x", status=501), "the server is not initialised"),
+        (errors("x", status=500), "look into Vault's own log"),
+        (errors("too many requests", status=429), "rate limit"),
+        (Reply(200, b"<html>", {"Content-Type": "text/html"}), "check that url is a Vault server"),
+        (Reply(200, b"x" * 2_000_000), "is url a Vault server"),
+    ],
+)
+def test_the_server_is_named_and_what_to_do(answer: Reply, hint: str) -> None:
+    """Whatever is wrong with a server, a log of many shows which one."""
+    error, web, _proofs = login_error(answer, retries=0)
+    assert f" at {web.url}" in error.what
+    assert hint in error.hint
+
+
+def test_what_vault_refuses_for_good_is_known_by_its_role() -> None:
+    error, web, _proofs = login_error(errors("entry for role dev not found"))
+    assert error.row
+    assert web.url not in str(error)
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413, 501])
 def test_permanent(status: int) -> None:
     """Not tried again (501 is one of 5xx, which is)."""
