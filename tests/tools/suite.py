@@ -30,7 +30,8 @@ WORKERS = ["--numprocesses=auto", "--maxprocesses=4"]  # each costs 4 s of proce
 LONG_ONES = ("*fuzz", "*properties", "aws", "cli", "lean", "probe", "read_token", "sealing", "single_flight", "wheels")
 LONG = [f"--ignore-glob=*/test_{name}.py" for name in LONG_ONES]
 PAGES = ["tests/docs/test_pages.py", "tests/docs/test_measured.py"]  # of the documentation what needs no server
-MACHINERY = ["tests/chaos/test_campaign.py", "tests/bench"]  # of the campaigns and the bench, what needs no server
+# Of the campaigns and the bench, what needs no server.
+MACHINERY = ["tests/chaos/test_campaign.py", "tests/chaos/test_proxy.py", "tests/bench"]
 # A test that hangs shows where, and ends the run, long before CI's own limit.
 PATIENCE = ["--override-ini=faulthandler_timeout=600", "--override-ini=faulthandler_exit_on_timeout=true"]
 OLDEST = ("_auth", "_agent", "_cli")  # what runs on hosts

@@ -298,8 +298,9 @@ class Vault:
             try:
                 return attempt(fresh)
             except VaultError as e:
-                # What Vault itself refuses for good is known by role and mount; of all else, the server matters.
-                if not (e.row and e.retry is Retry.PERMANENT) and self.connection.url not in e.what:
+                # What Vault itself refuses for good is known by role or path; of all else, the server matters.
+                its_word = e.retry is Retry.PERMANENT and (e.row or e.status in (403, 404))
+                if not its_word and self.connection.url not in e.what:
                     e.what += f" at {self.connection.url}"
                 raise
 
