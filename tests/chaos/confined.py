@@ -59,7 +59,6 @@ def limit(trial: Trial) -> float:
 def confined(trial: Trial, ground: Ground, spared: Callable[[], set[int]]) -> Tried:
     """Run ``trial``. spared: the sessions of the stack's servers, which trials may start anew."""
     began = time.monotonic()
-    mounts = _mounts()
     told = ground.folder.with_suffix(".json")
     child = os.fork()
     if child == 0:
@@ -75,7 +74,7 @@ def confined(trial: Trial, ground: Ground, spared: Callable[[], set[int]]) -> Tr
         findings = [*findings, Finding(TRIED, False, f"not over after {limit(trial):.0f} s: ended", seconds)]
     elif not findings and not left_out:
         findings = [Finding(TRIED, False, "it ended without a word")]
-    left = [f"process {name}" for name in _end_leftovers(spared)] + [f"mount {one}" for one in _unmount(mounts)]
+    left = [f"process {name}" for name in _end_leftovers(spared)] + [f"mount {one}" for one in _unmount(ground.folder)]
     if left:
         findings = [*findings, Finding(NOTHING_LEFT, False, ", ".join(left)[:300], len(left))]
     return Tried(tuple(findings), seconds, left_out, tail(ground.folder.with_suffix(".said"), 15))
@@ -194,18 +193,11 @@ def _leftovers(spared: set[int]) -> dict[int, str]:
     return {pid: names[pid] for pid in ours & alive}
 
 
-def _mounts() -> list[str]:
-    """The mount points that this process sees."""
+def _unmount(folder: Path) -> list[str]:
+    """Take away the mounts in the folder of a trial; their last names. Those elsewhere may be somebody else's."""
     lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
-    return [line.split()[4] for line in lines]
-
-
-def _unmount(before: list[str]) -> list[str]:
-    """Take away the mounts that were not there ``before``; their last names."""
-    left = _mounts()
-    for one in before:
-        if one in left:
-            left.remove(one)
+    points = [Path(line.split()[4]) for line in lines]  # proc_pid_mountinfo(5)
+    left = [one for one in points if one.is_relative_to(folder)]
     for one in reversed(left):
-        subprocess.run(["umount", "--lazy", one], check=False, capture_output=True)
-    return [Path(one).name for one in left]
+        subprocess.run(["umount", "--lazy", str(one)], check=False, capture_output=True)
+    return [one.name for one in left]
