@@ -20,6 +20,7 @@ from pathlib import Path
 from tests.chaos import (
     clocks,
     disks,
+    hosts,
     kills,
     proxied_agent,
     proxied_command,
@@ -47,6 +48,7 @@ class Family(t.Protocol):
 FAMILIES: tuple[Family, ...] = (
     clocks,
     disks,
+    hosts,
     kills,
     proxied_agent,
     proxied_command,

@@ -42,7 +42,7 @@ def trials() -> list[Trial]:
         trial
         for way, step in WAYS.items()
         for trial in (
-            Trial(GROUP, f"an hour {way} under an agent with a token", functools.partial(serving, step=step), 12),
+            Trial(GROUP, f"an hour {way} under an agent with a token", functools.partial(serving, step=step), 14),
             Trial(GROUP, f"an hour {way} under an agent that must log in", functools.partial(refused, step=step), 20),
             Trial(GROUP, f"an hour {way} under a lookup's cache", functools.partial(lookup, step=step), 10),
             Trial(GROUP, f"an hour {way} under a module with a sink", functools.partial(module, step=step), 20),
@@ -54,16 +54,16 @@ def serving(ground: Ground, step: int) -> list[Finding]:
     """A token with a lease that is renewed: neither dropped nor held for longer, and no login for it."""
     clock = Clock.new(ground.folder)
     with agents(ground) as made:
-        agent = made.iam("serving", role={"token_ttl": "4s", "token_max_ttl": "1h"}, auto_auth={"lookup_interval": 1})
+        agent = made.iam("serving", role={"token_ttl": "8s", "token_max_ttl": "1h"}, auto_auth={"lookup_interval": 1})
         agent.start(**clock.environment)
         token = settled(agent)
         begun = time.monotonic()
         with Reader.of(agent) as reader:
             time.sleep(ground.random.uniform(0.5, 2))
             clock.set(step)
-            time.sleep(5)
+            time.sleep(8)
             clock.set(0)
-            time.sleep(2)
+            time.sleep(1)
         renewals = len(agent.uses("auth/token/renew-self"))
         same = agent.token() == token and agent.works()
         lasted = time.monotonic() - begun

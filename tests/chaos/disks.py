@@ -44,14 +44,14 @@ FULL, INODES, READ_ONLY = "No space left", "No space left", "Read-only file syst
 def trials() -> list[Trial]:
     """All of them; they take root's rights, for the mounts."""
     return [
-        _of("agent's sink: full in the midst of a run", functools.partial(agent, kind="full"), 25),
-        _of("agent's sink: no inode left", functools.partial(agent, kind="inodes"), 25),
-        _of("agent's sink: remounted read-only", functools.partial(agent, kind="read-only"), 25),
-        _of("agent's runtime folder: full, then read-only", runtime, 15),
-        _of("module's sink: full, no inode, read-only", module, 25),
-        _of("vault-aws-login --store: full, read-only", command, 10),
+        _of("agent's sink: full in the midst of a run", functools.partial(agent, kind="full"), 10),
+        _of("agent's sink: no inode left", functools.partial(agent, kind="inodes"), 10),
+        _of("agent's sink: remounted read-only", functools.partial(agent, kind="read-only"), 10),
+        _of("agent's runtime folder: full, then read-only", runtime, 10),
+        _of("module's sink: full, no inode, read-only", module, 18),
+        _of("vault-aws-login --store: full, read-only", command, 5),
         _of("lookup's memory: full from the start", lookup_full, 5),
-        _of("lookup's memory: full in the midst of a run", lookup_fills, 10),
+        _of("lookup's memory: full in the midst of a run", lookup_fills, 18),
     ]
 
 

@@ -26,6 +26,7 @@ from tests.chaos.trial import (
     NONCE_KEPT,
     NOTHING_LEFT,
     RECOVERY,
+    TRIED,
     Finding,
     Ground,
     Trial,
@@ -156,8 +157,8 @@ def module_at_each_step(ground: Ground) -> list[Finding]:
                 break
             killed += 1
         found = place.findings(lambda: runs.run(book).rc == 0)
-        met = Finding(NO_SECRET, killed >= 5 and "hvs." not in ended.shown, f"killed at {killed} steps; no token shown")
-        return [*found, met]
+        quiet = Finding(NO_SECRET, "hvs." not in ended.shown, "the last run, which was not killed, showed no token")
+        return [*found, quiet, _met(killed, 5)]
 
 
 def command(ground: Ground) -> list[Finding]:
@@ -210,7 +211,12 @@ def command(ground: Ground) -> list[Finding]:
             place.look()
         found = place.findings(lambda: run()[0] == 0)
         quiet = not any(token in first + shown for token in ("hvs.", "Traceback"))
-        return [*found, Finding(NO_SECRET, killed >= 3 and quiet, f"killed at {killed} steps; no token shown")]
+        return [*found, Finding(NO_SECRET, quiet, "no run showed the token"), _met(killed, 3)]
+
+
+def _met(killed: int, least: int) -> Finding:
+    """Whether the steps were met at all."""
+    return Finding(TRIED, killed >= least, f"killed at each of {killed} steps, and not at one more")
 
 
 # --- the lookup
@@ -359,7 +365,7 @@ def first_login(ground: Ground) -> list[Finding]:
         seconds = time.monotonic() - begun
         return [
             Finding(NONCE_KEPT, same == tries, f"{same} of {tries} times the server's nonce is the one that was kept"),
-            Finding(NOTHING_LEFT, died == tries, f"killed {died} of {tries} times, before steps {numbers}"),
+            Finding(TRIED, died == tries, f"killed {died} of {tries} times, before steps {numbers}"),
             recovery(slowest, 0),
             Finding(
                 LOGIN_RATE,

@@ -58,17 +58,17 @@ REVOKED = 4  # times
 def trials() -> list[Trial]:
     """All of them."""
     return [
-        Trial(GROUP, "keys in the shared file rotated every second", functools.partial(rotated_file, torn=False), 22),
-        Trial(GROUP, "keys in the shared file rewritten in place", functools.partial(rotated_file, torn=True), 22),
-        Trial(GROUP, "credentials of the instance rotated every second", rotated_role, 22),
-        Trial(GROUP, "agent's token revoked behind its back, again and again", revoked_of_agent, 25),
-        Trial(GROUP, "lookup's shared token revoked behind its back", revoked_of_lookup, 12),
+        Trial(GROUP, "keys in the shared file rotated every second", functools.partial(rotated_file, torn=False), 18),
+        Trial(GROUP, "keys in the shared file rewritten in place", functools.partial(rotated_file, torn=True), 18),
+        Trial(GROUP, "credentials of the instance rotated every second", rotated_role, 18),
+        Trial(GROUP, "agent's token revoked behind its back, again and again", revoked_of_agent, 14),
+        Trial(GROUP, "lookup's shared token revoked behind its back", revoked_of_lookup, 8),
         Trial(GROUP, "module's kept token revoked behind its back", revoked_of_module, 8),
-        Trial(GROUP, "Vault stopped, and started", functools.partial(away, fault=_restarted), 25),
-        Trial(GROUP, "Vault sealed, and unsealed", functools.partial(away, fault=_sealed), 25),
-        Trial(GROUP, "Vault killed with SIGKILL, and started", functools.partial(away, fault=_killed), 25),
-        Trial(GROUP, "Vault hangs, and goes on", functools.partial(away, fault=_hanging), 25),
-        Trial(GROUP, "Vault's storage takes nothing, and is back", functools.partial(away, fault=_storeless), 25),
+        Trial(GROUP, "Vault stopped, and started", functools.partial(away, fault=_restarted), 18),
+        Trial(GROUP, "Vault sealed, and unsealed", functools.partial(away, fault=_sealed), 18),
+        Trial(GROUP, "Vault killed with SIGKILL, and started", functools.partial(away, fault=_killed), 18),
+        Trial(GROUP, "Vault hangs, and goes on", functools.partial(away, fault=_hanging), 18),
+        Trial(GROUP, "Vault's storage takes nothing, and is back", functools.partial(away, fault=_storeless), 18),
     ]
 
 

@@ -46,6 +46,8 @@ def agents(ground: Ground) -> Iterator[Agents]:
         try:
             yield made
         finally:
+            for log in sorted(ground.folder.glob("agent-*/log")):
+                print(log.read_text(encoding="utf-8", errors="replace"))  # shown where something was not kept
             made.close()
 
 
@@ -235,7 +237,7 @@ def told(text: str, pattern: str) -> Finding:
 
 def _short(line: str, pattern: str) -> str:
     line = re.sub(r"^\S*\d\d:\d\d:\d\d\S*\s+", "", line)  # when it was
-    line = re.sub(r"/(?:[\w.@-]+/)+([\w.@-]+)", r"\1", line)  # where this machine keeps it
+    line = re.sub(r"(?<![\w/:])/(?:[\w.@-]+/)+([\w.@-]+)", r"\1", line)  # where this machine keeps it
     line = re.sub(r"https?://\S+?(?=[\s:,;)]|$)(:\d+)?", "the server", line)
     found = re.search(pattern, line)
     end = max(_LONGEST_MESSAGE, found.end() + 60 if found else 0)
