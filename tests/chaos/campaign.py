@@ -27,6 +27,7 @@ from tests.chaos import (
     proxied_lookup,
     proxied_metadata,
     proxied_module,
+    proxied_playbook,
     proxied_sts,
     servers,
 )
@@ -55,6 +56,7 @@ FAMILIES: tuple[Family, ...] = (
     proxied_lookup,
     proxied_metadata,
     proxied_module,
+    proxied_playbook,
     proxied_sts,
     servers,
 )

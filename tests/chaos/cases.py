@@ -87,6 +87,30 @@ CASES = (
     Case(faults.TO_OTHER, Ends.PERMANENT, "set ca_cert"),
 )
 
+# For victims that take longer, one of each kind: what differs between the others is the core's, and seen at the module.
+_ONE_OF_EACH = {
+    faults.REFUSED,
+    faults.SILENT,
+    faults.WITHHELD,
+    faults.LOST,
+    faults.CUT_BODY,
+    faults.DRIP_BODY,
+    faults.EXPIRED,
+    faults.FOREIGN,
+    faults.PAGE_200,
+    faults.PAGE_502,
+    faults.THROTTLED,
+    faults.THROTTLED_AGES,
+    faults.SEALED,
+    faults.HUGE_BODY,
+    faults.BOMB,
+    faults.ENDLESS_LINE,
+    faults.ACTIVE,
+    faults.LOOP,
+    faults.TO_OTHER,
+}
+ONE_OF_EACH = tuple(case for case in CASES if case.fault in _ONE_OF_EACH)
+
 
 @dataclass(frozen=True)
 class Role:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +21,7 @@ _YESTERDAY = datetime.timedelta(days=-1)
 
 def certificates(ground: Ground) -> dict[str, Path]:
     """Server certificates by name, each a PEM file with its key; "" is the one that the stack's CA signed for here."""
-    folder = ground.folder / "certificates"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="certificates-", dir=ground.folder))
     ca = pki.authority(ground.stack.lay.pki)
     pki.issue(folder, "usual", pki.HERE, ca)
     pki.issue(folder, "expired", pki.HERE, ca, _YESTERDAY)

@@ -11,7 +11,7 @@ import resource
 import time
 
 from tests.chaos import cases
-from tests.chaos.cases import CASES, LARGEST, SLACK, TIMEOUT, Case, Ends
+from tests.chaos.cases import LARGEST, ONE_OF_EACH, SLACK, TIMEOUT, Case, Ends
 from tests.chaos.place import before_vault, untrapped
 from tests.chaos.trial import LOGIN_RATE, MESSAGE, NO_WRONG_TOKEN, RECOVERY, Finding, Ground, Trial
 from tests.live.test_cli import Command
@@ -22,8 +22,8 @@ _CODES = {Ends.WELL: {0}, Ends.TRANSIENT: {3}, Ends.PERMANENT: {2}}  # docs: "Ex
 
 
 def trials() -> list[Trial]:
-    """One for each fault."""
-    return [Trial(GROUP, f"{case.fault.name} x command", functools.partial(_run, case), 6) for case in CASES]
+    """One for each kind of fault."""
+    return [Trial(GROUP, f"{case.fault.name} x command", functools.partial(_run, case), 6) for case in ONE_OF_EACH]
 
 
 def _run(case: Case, ground: Ground) -> list[Finding]:
