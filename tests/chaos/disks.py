@@ -56,7 +56,11 @@ def trials() -> list[Trial]:
 
 
 def _of(name: str, work: Callable[[Ground], list[Finding]], seconds: float) -> Trial:
-    return Trial(GROUP, name, lambda ground: places.alone(lambda: work(ground)), seconds)
+    def run(ground: Ground) -> list[Finding]:
+        places.move_away()
+        return work(ground)
+
+    return Trial(GROUP, name, run, seconds)
 
 
 def spoil(place: Path, kind: str) -> None:

@@ -4,40 +4,31 @@
 
 """Small file systems that fill up and become read-only, in a mount namespace of a trial's own.
 
-A thread that has moved there, all that it starts, and nobody else, sees the mounts; they go with the last of them,
-whatever kills the campaign.
+The trial's process, which has moved there, all that it starts, and nobody else, sees the mounts; they go with the last
+of them, whatever kills the campaign.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import ctypes
 import os
 import subprocess
-import typing as t
 from pathlib import Path
 
 from tests.chaos.trial import LeftOut
 
 _CLONE_NEWNS = 0x00020000
-_Result = t.TypeVar("_Result")
 
 
-def alone(work: t.Callable[[], _Result]) -> _Result:
-    """Do ``work`` in a thread with a mount namespace of its own. Raises what it raises, and LeftOut without rights."""
+def move_away() -> None:
+    """Move this process, which is a trial's own, to a mount namespace of its own. Raises LeftOut without rights."""
     if os.geteuid() != 0:
         raise LeftOut("mounts take root's rights")
-
-    def moved() -> _Result:
-        # Python has this from 3.12 on.
-        if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNS) != 0:
-            raise LeftOut(f"no mount namespace can be had: {os.strerror(ctypes.get_errno())}")
-        subprocess.run(["mount", "--make-rprivate", "/"], check=True)
-        return work()
-
-    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(moved).result()
+    # Python has this from 3.12 on.
+    if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNS) != 0:
+        raise LeftOut(f"no mount namespace can be had: {os.strerror(ctypes.get_errno())}")
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
 
 
 def mount(place: Path, *options: str) -> Path:
