@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.docs import measured
 
-from . import lookup_rows, saved, soak, soak_world
+from . import lookup_rows, saved, soak_rows, soak_world
 from .parts import KINDS
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -34,8 +34,8 @@ def values() -> dict[str, Lines]:
     _about, parts = saved.read(measured.BENCH, KINDS)
     lookup: lookup_rows.Rows = parts["lookup"]
     agent = parts["agent"]
-    _about, soaked = saved.read(measured.SOAK, soak.KINDS)
-    rows: soak.Rows = soaked["soak"]
+    _about, soaked = saved.read(measured.SOAK, soak_rows.KINDS)
+    rows: soak_rows.Rows = soaked["soak"]
     runs = {
         name: [
             [forks, statistics.median(cost.wall for cost in getattr(found, name))]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import profiles, run, saved, soak, soak_world, storm
+from tests.bench import profiles, run, saved, soak_rows, soak_world, storm
 from tests.bench.numbers import Bound, Comparison, Spread, ratio
 from tests.bench.parts import KINDS, PARTS
 from tests.bench.soak_agent import Sample
@@ -69,7 +69,7 @@ def test_a_table_reads_the_same_on_a_terminal_and_in_a_guide() -> None:
 
 
 def test_what_was_saved_is_read_as_it_was(tmp_path: Path) -> None:
-    for name, kinds in ((measured.BENCH, KINDS), (measured.SOAK, soak.KINDS)):
+    for name, kinds in ((measured.BENCH, KINDS), (measured.SOAK, soak_rows.KINDS)):
         about, parts = saved.read(name, kinds)
         assert parts
         saved.write(tmp_path / "again.json", about, parts)
@@ -138,13 +138,13 @@ def sample(number: int, **values: int) -> Sample:
     return Sample(seconds=float(number), **{**usual, **values})
 
 
-def soaked(samples: list[Sample], logins: int = 1, broken: list[str] | None = None) -> soak.Rows:
+def soaked(samples: list[Sample], logins: int = 1, broken: list[str] | None = None) -> soak_rows.Rows:
     """A soak in which nothing but these was to be seen."""
-    return soak.Rows(samples, 604_800.0, 600.0, {}, [(2.5, 3.5)], {}, broken or [], {"logins": logins}, 0)
+    return soak_rows.Rows(samples, 604_800.0, 600.0, {}, [(2.5, 3.5)], {}, broken or [], {"logins": logins}, 0)
 
 
 def test_a_soak_without_growth_keeps_its_bounds() -> None:
-    assert all(bound.kept for bound in soak.bounds(soaked([sample(number) for number in range(8)])))
+    assert all(bound.kept for bound in soak_rows.bounds(soaked([sample(number) for number in range(8)])))
 
 
 @pytest.mark.parametrize(
@@ -158,13 +158,13 @@ def test_a_soak_without_growth_keeps_its_bounds() -> None:
         soaked([sample(number) for number in range(8)], broken=["token"]),
     ],
 )
-def test_what_grows_or_breaks_misses_one(rows: soak.Rows) -> None:
-    assert [bound.kept for bound in soak.bounds(rows)].count(False) == 1
+def test_what_grows_or_breaks_misses_one(rows: soak_rows.Rows) -> None:
+    assert [bound.kept for bound in soak_rows.bounds(rows)].count(False) == 1
 
 
 def test_requests_may_fail_while_the_server_is_away() -> None:
     rows = soaked([sample(number, failures=9 * (number > 2)) for number in range(8)])
-    assert all(bound.kept for bound in soak.bounds(rows))
+    assert all(bound.kept for bound in soak_rows.bounds(rows))
 
 
 def test_what_soon_ends_is_no_growth() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from tests.bench import saved, soak
+from tests.bench import saved, soak_rows
 from tests.bench.parts import KINDS, PARTS
 from tests.bench.tables import Table, compared, judged
 from tests.docs.blocks import PROJECT
@@ -35,7 +35,7 @@ def bounds() -> str:
     """What is to be kept, of all parts and of the soak."""
     _about, parts = saved.read(BENCH, KINDS)
     found = [one for name, rows in parts.items() for one in PARTS[name].bounds(rows)]
-    return judged([*found, *soak.bounds(_soak())]).rst()
+    return judged([*found, *soak_rows.bounds(_soak())]).rst()
 
 
 def part(name: str) -> str:
@@ -46,17 +46,17 @@ def part(name: str) -> str:
 
 def week() -> str:
     """The tables of the soak, and what it ran on."""
-    about, _parts = saved.read(SOAK, soak.KINDS)
-    return f"{_listed(about)}\n\n{_all(soak.tables(_soak()))}"
+    about, _parts = saved.read(SOAK, soak_rows.KINDS)
+    return f"{_listed(about)}\n\n{_all(soak_rows.tables(_soak()))}"
 
 
 def _listed(about: dict[str, str]) -> str:
     return "\n".join(f"* {name}: {value}" for name, value in about.items())
 
 
-def _soak() -> soak.Rows:
-    _about, parts = saved.read(SOAK, soak.KINDS)
-    rows: soak.Rows = parts["soak"]
+def _soak() -> soak_rows.Rows:
+    _about, parts = saved.read(SOAK, soak_rows.KINDS)
+    rows: soak_rows.Rows = parts["soak"]
     return rows
 
 
