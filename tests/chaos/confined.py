@@ -65,9 +65,13 @@ def confined(trial: Trial, ground: Ground, spared: Callable[[], set[int]]) -> Tr
         _run(trial, ground, told)
     try:
         in_time = _ended(child, limit(trial))
-    finally:
-        if not _reaped(child):
+        if not in_time:
             _end(child)
+    except BaseException:
+        _end(child)
+        _end_leftovers(spared)
+        _unmount(ground.folder)
+        raise
     seconds = time.monotonic() - began
     findings, left_out = _read(told)
     if not in_time:

@@ -10,6 +10,7 @@ import datetime
 import os
 import platform
 import re
+import shlex
 import textwrap
 import typing as t
 from collections.abc import Iterable, Sequence
@@ -41,7 +42,8 @@ def line_of(entry: Entry) -> str:
 
 def again(entry: Entry) -> str:
     """The command that repeats a trial alone, with the same draws."""
-    return f"python3 -m tests.tools.venv run python -m tests.chaos --seed {entry.seed} --trial '{entry.trial.name}'"
+    name = shlex.quote(entry.trial.name)
+    return f"python3 -m tests.tools.venv run python -m tests.chaos --seed {entry.seed} --trial {name}"
 
 
 def worst(entries: Iterable[Entry]) -> dict[str, Finding]:

@@ -11,8 +11,11 @@ import dataclasses
 import json
 import os
 import random
+import shlex
+import signal
 import subprocess
 import sys
+import threading
 import time
 import typing as t
 from collections.abc import Iterator
@@ -90,7 +93,7 @@ def test_a_seed_gives_order_and_draws(tmp_path: Path) -> None:
     last = ran(*trials, folder=tmp_path, rounds=2)[-1]
     [alone] = ran(last.trial, folder=tmp_path, seed=last.seed)
     assert alone.tried.findings == last.tried.findings
-    assert f"--seed {last.seed} --trial '{last.trial.name}'" in report.again(last)
+    assert shlex.split(report.again(last))[-4:] == ["--seed", str(last.seed), "--trial", last.trial.name]
 
 
 def test_a_trial_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,6 +180,29 @@ def test_no_trial_is_begun_that_cannot_end_in_time(tmp_path: Path) -> None:
     assert time.monotonic() < deadline + 0.5
     assert "long" in report.table(short, [long])
     assert "1 for want of time" in report.summary(short, [long], 7)
+
+
+def test_an_interrupted_campaign_leaves_nothing(tmp_path: Path) -> None:
+    """Neither the trial that runs, nor what it started."""
+    note = tmp_path / "note"
+
+    def long(_ground: Ground) -> list[Finding]:
+        started = subprocess.Popen(["sleep", "300"], start_new_session=True)
+        note.write_text(f"{os.getpid()} {started.pid}")
+        time.sleep(60)
+        return []
+
+    def interrupt() -> None:
+        while not (note.exists() and note.read_text().count(" ")):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - the thread must not come before it
+        thread.start()
+        ran(trial(long), folder=tmp_path)
+    thread.join()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in note.read_text().split())
 
 
 def test_two_trials_of_one_name_are_refused() -> None:
