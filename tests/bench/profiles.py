@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pstats
+import re
 import subprocess
 import sys
 import time
@@ -127,10 +128,14 @@ def profile(file: Path, times: int) -> Profile:
 def package_of(path: str, function: str) -> str:
     """Whose a function is."""
     if path == "~":
+        if "_Resting" in function or "Leaping" in function:
+            return "bench"
         is_loading = any(word in function for word in ("marshal", "_imp.", "builtins.exec", "__build_class__"))
         return "loading of modules" if is_loading else "built-in functions"
-    if path.startswith("<frozen"):
+    if path.startswith(("<frozen importlib", "<frozen zipimport")):
         return "loading of modules"
+    if path.startswith("<frozen"):
+        return "Python's library"
     parts = Path(path).parts
     if "ansible_collections" in parts:
         return "vaultfleet.aws"
@@ -140,7 +145,7 @@ def package_of(path: str, function: str) -> str:
 
 
 def _named(path: str, function: str) -> str:
-    name = function.strip("<>").replace("built-in method ", "").replace("method ", "")
+    name = re.sub(r"^<|>$| at 0x\w+|built-in method |method |function ", "", function)
     return name if path.startswith(("~", "<")) else f"{Path(path).stem}.{name}"
 
 

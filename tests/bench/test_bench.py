@@ -113,6 +113,8 @@ def test_comparisons_name_the_other() -> None:
         ("~", "<built-in method marshal.loads>", "loading of modules"),
         ("~", "<built-in method posix.read>", "built-in functions"),
         ("<frozen importlib._bootstrap>", "_find_and_load", "loading of modules"),
+        ("<frozen os>", "decode", "Python's library"),
+        ("~", "<function _Resting.get at 0x7f>", "bench"),
         ("/x/ansible_collections/vaultfleet/aws/plugins/a.py", "f", "vaultfleet.aws"),
         ("/x/lib/python3.13/site-packages/hvac/a.py", "f", "hvac"),
         ("/x/lib/python3.13/site-packages/six.py", "f", "six"),
