@@ -65,7 +65,9 @@ def measure(names: Sequence[str], quick: bool) -> tuple[dict[str, str], dict[str
                 )
                 continue
             print(f"bench: {PARTS[name].text} ...", file=sys.stderr, flush=True)
+            start = time.monotonic()
             measured[name] = PARTS[name].measure(stack, folder, quick)
+            print(f"bench: {name}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
     about["took"] = f"{(time.monotonic() - begun) / 60:.0f} minutes" + (", a quick try" if quick else "")
     return about, measured
 
