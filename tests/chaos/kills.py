@@ -10,6 +10,7 @@ import contextlib
 import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -281,7 +282,8 @@ def lock_holder(ground: Ground) -> list[Finding]:
             for lock in runs.memory.glob("*/run-*/*.lock"):
                 holder = int(lock.read_text(encoding="ascii").strip() or 0)
         time.sleep(ground.random.uniform(0, 0.5))
-        os.kill(holder, 9)
+        assert holder, "nobody has the lock"
+        os.kill(holder, signal.SIGKILL)
         killed = time.monotonic()
         ended = run.end()
         seconds = time.monotonic() - killed
@@ -353,7 +355,7 @@ def first_login(ground: Ground) -> list[Finding]:
             died += agent.process is not None and agent.process.returncode == -9
             again = time.monotonic()
             agent.start()
-            slowest = max(slowest, returns(agent, again))
+            slowest = max(slowest, _new_process(agent, again))
             settled(agent)
             nonces = [name for name in manager.names() if name.startswith("vf-nonce-")]
             known = ground.stack.root("GET", entry)["data"]["client_nonce"]

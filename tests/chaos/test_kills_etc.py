@@ -15,10 +15,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import clocks, disks, kills, servers
+from ansible_collections.vaultfleet.aws.plugins.module_utils._agent import lifecycle
+from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.messages import (
+    Failed,
+    Failure,
+    Policy,
+    Purpose,
+    Request,
+    Started,
+    Tick,
+)
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import Retry
+from tests.chaos import clocks, disks, hosts, kills, places, servers
 from tests.chaos.confined import confined
-from tests.chaos.trial import NO_TORN_SINK, NO_WRONG_TOKEN, Ground, Trial
-from tests.chaos.victims import Reader, told
+from tests.chaos.trial import NO_TORN_SINK, NO_WRONG_TOKEN, Ground, LeftOut, Trial
+from tests.chaos.victims import Reader, told, tries_within
 from tests.stack.handle import Stack
 
 PROJECT = Path(__file__).parents[2]
@@ -83,6 +94,37 @@ def test_a_message_is_shown_where_it_matters() -> None:
     assert "make room" in told(line, "make room").saw
     assert not told(line, "something else").kept
     assert not told(f"{line}\nTraceback (most recent call last):", "make room").kept
+
+
+@pytest.mark.parametrize(("least", "most"), [(1, 4), (1, 300), (5, 5), (2, 60)])
+def test_bound_of_logins(least: float, most: float) -> None:
+    """The agent's own plan never asks more often than the bound says, whatever it draws, and comes near to it."""
+    lasting = 20 * most
+    bound = tries_within(least, most, lasting)
+    seen = [_refused(Policy(sinks=1, min_backoff=least, max_backoff=most), seed, lasting) for seed in range(100)]
+    assert 0.6 * bound < max(seen) <= bound
+
+
+def _refused(policy: Policy, seed: int, lasting: float) -> int:
+    """How many logins an agent begins within so many seconds, if each fails at once."""
+    now = begun = 1000.0
+    state, actions = lifecycle.step(lifecycle.initial(policy, seed), Started(None), now)
+    logins = 0
+    while now <= begun + lasting:
+        if any(isinstance(action, Request) and action.purpose is Purpose.LOGIN for action in actions):
+            logins += 1
+            state, actions = lifecycle.step(state, Failed(Purpose.LOGIN, Failure("refused", Retry.TRANSIENT)), now)
+        elif (now := lifecycle.wake(state)) <= begun + lasting:
+            state, actions = lifecycle.step(state, Tick(), now)
+    return logins
+
+
+def test_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes root's rights is left out, and says so."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    for work in (places.move_away, lambda: hosts._host().__enter__()):
+        with pytest.raises(LeftOut, match="root"):
+            work()
 
 
 def _until(condition: Callable[[], bool]) -> None:

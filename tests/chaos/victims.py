@@ -179,12 +179,16 @@ def backoff(agent: Agent) -> tuple[float, float]:
 
 
 def most_tries(agent: Agent, seconds: float) -> int:
-    """How often it may ask for a login within so many seconds if each is refused, by its configuration.
+    """How often it may ask for a login within so many seconds if each is refused, by its configuration."""
+    return tries_within(*backoff(agent), seconds)
+
+
+def tries_within(least: float, most: float, seconds: float) -> int:
+    """The same by min_backoff and max_backoff, in seconds.
 
     The pauses are those of ``lifecycle._pause`` at their shortest: min_backoff while they double, and three quarters of
     max_backoff from then on.
     """
-    least, most = backoff(agent)
     tries, passed = 1, 0.0
     while True:
         bound = min(most, least * 2.0**tries)

@@ -123,7 +123,8 @@ class Agent:
         """End it with SIGTERM, with exit code 0 and in time; how long it took."""
         start = time.monotonic()
         self.send(signal.SIGTERM)
-        assert self.ended(seconds) == 0, self.log()
+        code = self.ended(seconds)
+        assert code == 0, f"{self.name} ended with {code}:\n{self.log()}"
         return time.monotonic() - start
 
     def kill(self) -> None:
