@@ -16,7 +16,7 @@ The rules, in short:
   and has no end is written once.
 - Leases end with the token that they were had with: another token reads them anew.
 - What fails is tried again after a pause with jitter, from min_backoff to an exponential bound of at most max_backoff,
-  on top of Retry-After. Templates that need it wait for it; what they became before stays.
+  on top of Retry-After (at most max_backoff of it). Templates that need it wait for it; what they became before stays.
 - A template is rendered when something that it used was read, each time, so that a file that somebody altered is put
   right. With ``wait`` that is put off until nothing has changed for a while.
 """
@@ -237,7 +237,7 @@ def failed(state: State, ask: Ask, setback: Setback, now: float) -> State:
     known = state.asks.get(ask, Known())
     luck, state = _luck(state)
     failures = known.failures + 1
-    pause = _pause(state.pace, failures, luck) + (setback.retry_after or 0.0)
+    pause = _pause(state.pace, failures, luck) + min(setback.retry_after or 0.0, state.pace.max_backoff)
     due, renew = now + pause, False
     if known.renew and known.grant and known.holds(now):
         # A lease that the server does not renew any more is replaced at once; else while there is time.

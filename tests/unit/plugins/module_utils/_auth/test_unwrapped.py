@@ -17,7 +17,8 @@ from ansible_collections.vaultfleet.aws.tests.unit.support.vaults import AUTH, L
 from ansible_collections.vaultfleet.aws.tests.unit.support.web import Reply, Seen, Web
 
 WRAPPING = "hvs.wrapping-canary"
-LIVE, DENIED = Reply(body=LOOKUP), Reply(403, {"errors": ["permission denied"]})
+LIVE = Reply(body=LOOKUP)
+DENIED = Reply(403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]})  # by a policy
 OF_LOGIN, OF_SINK = "auth/aws/login", "sys/wrapping/wrap"
 
 
@@ -68,7 +69,7 @@ def test_what_cannot_be_looked_up_is_handed_out(lookup: Reply) -> None:
 
 def test_what_ended_while_it_was_wrapped() -> None:
     """It may look itself up, so that it is gone if it cannot."""
-    for lookup in (DENIED, Reply(403, {"errors": ["bad token"]})):
+    for lookup in (DENIED, *(Reply(403, {"errors": [said]}) for said in ("bad token", "permission denied"))):
         with pytest.raises(VaultError, match=r"works no more.*log in anew"):
             found(lookup=lookup)
 

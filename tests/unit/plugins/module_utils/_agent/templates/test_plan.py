@@ -129,6 +129,7 @@ def test_a_failure_has_a_growing_pause_and_minds_the_server() -> None:
         longest.append(max(pauses))
     assert longest[0] <= 4 < longest[1] <= 16 < longest[2] <= 60
     assert plan.failed(started(), KV, Setback("busy", retry_after=100), NOW).asks[KV].due >= NOW + 100
+    assert plan.failed(started(), KV, Setback("busy", retry_after=3600), NOW).asks[KV].due <= NOW + 302
 
 
 def test_a_template_waits_for_what_failed() -> None:
