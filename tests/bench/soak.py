@@ -48,7 +48,6 @@ def measure(stack: Stack, folder: Path, seconds: float, samples: int) -> Rows:
         took = time.monotonic() - begun
         names = [name for _moment, name in coming]
         log = world.agent.log.read_text(encoding="utf-8")
-        Path("/tmp/soak.log").write_text(log)
         return Rows(
             samples=[Sample(**one) for one in outcome["samples"]],
             seconds=outcome["seconds"],
