@@ -86,7 +86,7 @@ def _behind(ground: Ground) -> Iterator[tuple[Proxy, str]]:
 
 
 def _module(case: Case, ground: Ground) -> list[Finding]:
-    with _behind(ground) as (proxy, mount), cases.role(ground, mount) as role:
+    with _behind(ground) as (proxy, mount), cases.role(ground, mount) as role:  # pylint: disable=used-before-assignment
         sink = ground.folder / "sink"
         options = {
             "url": ground.stack.env["VAULT_ADDR"],
