@@ -20,6 +20,11 @@ from pathlib import Path
 from tests.chaos import (
     clocks,
     disks,
+    hostile_environment,
+    hostile_metadata,
+    hostile_paths,
+    hostile_user,
+    hostile_vault,
     hosts,
     kills,
     proxied_agent,
@@ -49,6 +54,11 @@ class Family(t.Protocol):
 FAMILIES: tuple[Family, ...] = (
     clocks,
     disks,
+    hostile_environment,
+    hostile_metadata,
+    hostile_paths,
+    hostile_user,
+    hostile_vault,
     hosts,
     kills,
     proxied_agent,

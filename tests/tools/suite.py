@@ -30,7 +30,7 @@ WORKERS = ["--numprocesses=auto", "--maxprocesses=4"]  # each costs 4 s of proce
 LONG_ONES = ("*fuzz", "*properties", "aws", "cli", "lean", "probe", "read_token", "sealing", "single_flight", "wheels")
 LONG = [f"--ignore-glob=*/test_{name}.py" for name in LONG_ONES]
 PAGES = ["tests/docs/test_pages.py", "tests/docs/test_measured.py"]  # of the documentation what needs no server
-TRIALS = ["tests/chaos/test_kills_etc.py", "tests/chaos/test_trials.py"]
+TRIALS = ["tests/chaos/test_hostile.py", "tests/chaos/test_kills_etc.py", "tests/chaos/test_trials.py"]
 # Of the campaigns and the bench, what needs no server.
 MACHINERY = ["tests/chaos/test_campaign.py", "tests/chaos/test_proxy.py", "tests/bench"]
 # A test that hangs shows where, and ends the run, long before CI's own limit.

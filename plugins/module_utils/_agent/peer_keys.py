@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import stat
 import typing as t
 
 from .._auth.errors import LoginError, Retry
@@ -23,12 +25,16 @@ _LARGEST = 65536  # bytes
 
 def read_public(path: str) -> bytes:
     """Return the reader's public key. Raises LoginError, a transient one as long as there is no file."""
-    return _read(path, PUBLIC, "let the reader of the sink put its public key there (the command keygen makes one)")
+    # Another user's file: a FIFO must not hold up the agent.
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    return _read(
+        path, flags, PUBLIC, "let the reader of the sink put its public key there (the command keygen makes one)"
+    )
 
 
 def read_private(path: str) -> bytes:
     """Return the reader's private key. Raises LoginError."""
-    return _read(path, PRIVATE, "give the file that the command keygen made")
+    return _read(path, os.O_RDONLY | os.O_CLOEXEC, PRIVATE, "give the file that the command keygen made")
 
 
 def text_of(name: str, key: bytes) -> str:
@@ -61,9 +67,12 @@ def fields_of(text: bytes) -> dict[str, t.Any]:
     return fields
 
 
-def _read(path: str, name: str, hint: str) -> bytes:
+def _read(path: str, flags: int, name: str, hint: str) -> bytes:
     try:
-        with open(path, "rb") as file:
+        descriptor = os.open(path, flags)
+        with open(descriptor, "rb") as file:
+            if flags & os.O_NONBLOCK and not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise LoginError(f"{path} is not a file", hint=hint)
             content = file.read(_LARGEST + 1)
         if len(content) > _LARGEST:
             raise LoginError(f"{path} is over {_LARGEST} bytes, so it is no key", hint=hint)

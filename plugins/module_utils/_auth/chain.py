@@ -11,6 +11,7 @@ import os
 import typing as t
 import urllib.request
 
+from .bounded import bound
 from .config import LoginConfig
 from .credentials import Credentials, quiet_botocore
 from .errors import CredentialsError, Retry, redact
@@ -24,13 +25,13 @@ _SESSION_NAME = "vaultfleet-aws"
 
 def find(config: LoginConfig, static: Credentials | None, region: str, timeout: float) -> Credentials:
     """Return what the chain finds, or ``static``; as the role to assume, if there is one. Raises CredentialsError."""
-    with _explained(config.profile):
+    with _explained(config.profile), _without_tls_key_log():
         session = new_session(config.profile)
         with _metadata_past_proxies():
             found = static or _chain(session)
         if config.assume_role_arn:
             found = _assume_role(config, session, found, region, timeout)
-    return found
+    return _judged(found)
 
 
 def new_session(profile: str | None = None) -> botocore.session.Session:
@@ -50,6 +51,7 @@ def configured_region(profile: str | None) -> str | None:
 
 
 def _chain(session: botocore.session.Session) -> Credentials:
+    bound(session)
     found = session.get_credentials()
     if found is None:
         raise CredentialsError(
@@ -66,6 +68,16 @@ def _chain(session: botocore.session.Session) -> Credentials:
     return Credentials(frozen.access_key, frozen.secret_key, frozen.token or None, found.method)
 
 
+def _judged(found: Credentials) -> Credentials:
+    """What goes into the headers of a request; a source may say anything."""
+    for value in (found.access_key, found.secret_key, found.session_token or "x"):
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value:
+            raise CredentialsError(
+                f"the AWS credentials from {found.provider} hold what no AWS key does", hint="check that source"
+            )
+    return found
+
+
 def _refuse_expiring(found: t.Any) -> None:
     # botocore refreshes in time where it can; what is left are sources that hand out nearly dead keys.
     if isinstance(found, botocore.credentials.RefreshableCredentials) and found.refresh_needed(_LEAST_LIFE):
@@ -74,6 +86,17 @@ def _refuse_expiring(found: t.Any) -> None:
             hint="renew them at their source, and check this host's clock",
             retry=Retry.TRANSIENT,
         )
+
+
+@contextlib.contextmanager
+def _without_tls_key_log() -> t.Iterator[None]:
+    """Keep urllib3 from writing the keys of TLS connections to a file, with which STS's answers could be read."""
+    before = os.environ.pop("SSLKEYLOGFILE", None)
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ["SSLKEYLOGFILE"] = before
 
 
 @contextlib.contextmanager

@@ -16,7 +16,8 @@ import threading
 import typing as t
 import weakref
 
-from .lib_hvac import urllib3
+if t.TYPE_CHECKING:
+    from .lib_hvac import urllib3
 
 
 class Cutoff:

@@ -129,7 +129,7 @@ def _token(pool: _Pool, service: _Service) -> str | None:
         ) from None
     if status == 200:
         token = body.decode("ascii", "replace").strip()
-        if token and token.isprintable():
+        if token and token.isascii() and token.isprintable():
             return token
         raise MetadataError(
             f"the metadata service at {service.url}: its session token is garbled", hint=_wrong_service()

@@ -10,6 +10,7 @@ from .absent import Absent
 
 try:
     import botocore
+    import botocore.awsrequest
     import botocore.config
     import botocore.credentials
     import botocore.exceptions

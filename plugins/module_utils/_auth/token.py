@@ -14,6 +14,7 @@ import typing as t
 from .errors import Retry, VaultError
 
 Answer = t.Mapping[str, t.Any]
+_LARGEST = 65536  # characters of a token, as many as a sink may hold
 _LONGEST = 10**10  # seconds; Vault's own durations end at 292 years
 
 
@@ -124,7 +125,9 @@ def _token(block: Answer, client_token: t.Any, ttl: t.Any, metadata: t.Any, sinc
 
 def _credential(value: t.Any) -> str:
     # It ends up in headers and files: nothing but printable ASCII without blanks.
-    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable() or " " in value:
+    if not isinstance(value, str) or not 0 < len(value) <= _LARGEST:
+        raise garbled("has no usable token")
+    if not value.isascii() or not value.isprintable() or " " in value:
         raise garbled("has no usable token")
     return value
 

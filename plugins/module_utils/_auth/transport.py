@@ -127,7 +127,9 @@ class Transport(requests.Session):
             host, port = after.hostname, after.port
         except ValueError:
             host = port = None
-        if not host or after.scheme not in ("http", "https") or port == 0 or not target.isprintable():
+        # What connects reads a backslash or a user name in an address in its own way, and so another host in it.
+        odd = not host or not target.isprintable() or "\\" in target or "@" in after.netloc
+        if odd or after.scheme not in ("http", "https") or port == 0:
             raise VaultError(f"{_origin(url)} redirects to something that is no URL", hint="check url")
         if before.scheme == "https" and after.scheme == "http":
             raise VaultError(

@@ -19,6 +19,7 @@ from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle import arch
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle.errors import BundleError, explained
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle.files import (
     locked,
+    opened,
     remove_leftovers,
     sha256_of,
     write,
@@ -146,7 +147,7 @@ def assemble(lock: Lock, found: t.Mapping[Pin, str], sources: t.Mapping[str, byt
 def _known(record: str, dest: str) -> Bundle | None:
     """The bundle that a record tells of, if it is still there and what it was."""
     try:
-        with open(record, encoding="utf-8") as stream:
+        with opened(record) as stream:
             fields = json.load(stream)
         bundle = Bundle(**{**fields, "path": os.path.join(dest, os.path.basename(fields["path"]))})
         return bundle if sha256_of(bundle.path) == bundle.sha256 else None

@@ -7,19 +7,26 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import typing as t
+
+_AS_IT_IS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # no link leads elsewhere, no FIFO holds us up
 
 
 @contextlib.contextmanager
 def locked(folder: str) -> t.Iterator[None]:
     """Hold the folder's lock; the kernel frees it when the holder dies."""
-    with open(os.path.join(folder, ".lock"), "a", encoding="ascii") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    descriptor = os.open(os.path.join(folder, ".lock"), os.O_WRONLY | os.O_CREAT | _AS_IT_IS, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(descriptor)
 
 
 def remove_leftovers(folder: str) -> None:
@@ -43,10 +50,20 @@ def write(path: str, content: bytes) -> None:
     os.replace(fresh, path)
 
 
+def opened(path: str) -> t.BinaryIO:
+    """Open a file to read. Raises OSError, also for what is no file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    stream = open(descriptor, "rb")  # noqa: SIM115 - the caller closes it
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        stream.close()
+        raise OSError(errno.EINVAL, "it is not a file")
+    return stream
+
+
 def sha256_of(path: str) -> str:
-    """The hash of a file's content, in hex."""
+    """The hash of a file's content, in hex. Raises OSError."""
     digest = hashlib.sha256()
-    with open(path, "rb") as stream:
+    with opened(path) as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,10 @@ def test_a_key_that_is_missing_or_of_no_use_names_sink_and_key(file: EncryptedFi
     public.write_text(reader.public_file, encoding="ascii")
     file.put(TOKEN)
     assert held(file, reader) == TOKEN
+
+
+def test_a_key_that_is_a_fifo_holds_nobody_up(file: EncryptedFile, public: Path) -> None:
+    """The reader is another user, who may put there what he likes."""
+    os.mkfifo(public)
+    with pytest.raises(LoginError, match=r"reader\.json is not a file"):
+        file.put(TOKEN)

@@ -218,6 +218,8 @@ NOT_VAULT = [
     Reply(body=b'{"auth": {"client_token": "canary", "lease_duration": ' + b"9" * 4000 + b"}}"),
     Reply(body=b'{"auth": {"client_token": "canary", "lease_duration": ' + b"9" * 5000 + b"}}"),
     Reply(body=b"x", headers={"Content-Encoding": "gzip"}),
+    Reply(body=b"{}", headers={"Content-Encoding": "gzip, gzip, br"}),
+    Reply(body={"auth": {"client_token": "canary" * 20000, "lease_duration": 60}}),
     Reply(raw=lambda sock: sock.sendall(b"SSH-2.0-OpenSSH_9.9\r\n")),
     Reply(raw=lambda sock: sock.sendall(b"HTTP/1.1 abc\r\n\r\n")),
     Reply(raw=lambda sock: sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n{}")),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import json
@@ -287,6 +288,23 @@ def test_dest_for_everybody(wish: Wish) -> None:
     Path(wish.dest).chmod(0o777)
     with pytest.raises(BundleError, match=r"^dest: everybody may write"):
         bundles(wish)
+
+
+@pytest.mark.parametrize("name", [".lock", ".py3.9-*.json", "vaultfleet-agent-*.tar.gz"])
+@pytest.mark.parametrize("kind", ["FIFO", "link"])
+def test_planted(wish: Wish, tmp_path: Path, name: str, kind: str) -> None:
+    """What somebody put in the way holds nobody up, and nothing is written through it."""
+    one(wish)
+    [path] = Path(wish.dest).glob(name)
+    path.unlink()
+    target = tmp_path / "target"
+    if kind == "FIFO":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(target)
+    with contextlib.suppress(BundleError):
+        one(wish)
+    assert not target.exists()
 
 
 def test_dest_is_a_file(wish: Wish) -> None:
