@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import typing as t
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.chaos.trial import MESSAGE, NO_SECRET, NO_WRONG_TOKEN, RECOVERY, UNHARMED, Finding
@@ -29,6 +29,7 @@ SECRET_KEY = "canary0SecretKey0of0a0hostile0trial00000"
 SESSION_TOKEN = "canary0SessionToken0of0a0hostile0trial0"
 TIMEOUT = 4  # seconds that a victim gives one operation
 LONGEST = 20.0  # seconds that a victim may take in all on a busy machine; what hangs takes for ever
+PATIENCE = 20.0  # seconds to wait for what comes at once on a machine that is not busy
 HANGS = 45.0  # seconds after which it is ended
 MOST = 128 * 1024 * 1024  # bytes of memory; ansible alone has 60 MiB, and an answer may add a few
 # As Ansible starts the module, options on standard input.
@@ -86,6 +87,37 @@ def run(
             stream.seek(0)
             texts.append(stream.read().decode("utf-8", "backslashreplace"))
     return Ran(None if killed else process.returncode, texts[0], texts[1], seconds, usage.ru_maxrss * 1024)
+
+
+@contextlib.contextmanager
+def started(command: list[str], environment: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command beside what the block does, its output in ``log``; it is ended with all it started."""
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def until(condition: Callable[[], object]) -> bool:
+    """Wait for ``condition``; whether it came true."""
+    give_up = time.monotonic() + PATIENCE
+    while time.monotonic() < give_up:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
 
 
 @dataclasses.dataclass(frozen=True)

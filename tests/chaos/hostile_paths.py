@@ -65,7 +65,7 @@ def _agent(world: victims.World) -> victims.Ran:
     )
     environment = {**world.variables(), "RUNTIME_DIRECTORY": str(place)}
     command = [sys.executable, "-m", f"{victims.CORE}._agent.cli", "run", "--config", str(file), "--once"]
-    return victims.run(command, environment, world.folder, longest=10)
+    return victims.run(command, environment, world.folder, longest=25)
 
 
 def _keygen(world: victims.World) -> victims.Ran:
@@ -281,10 +281,11 @@ def _peer_key(ground: Ground) -> list[Finding]:
         method = {"type": "aws", "exit_on_err": True, "config": {"type": "iam", "role": "web"}}
         file = victims.agent_file(world, auto_auth={"method": method, "sink": sinks})
         command = [sys.executable, "-m", f"{victims.CORE}._agent.cli", "run", "--config", str(file)]
-        ran = victims.run(command, world.variables(), ground.folder, longest=6)
-    told = "public.json is not a file" in ran.text
-    served = (ground.folder / "plain").exists()
+        with victims.started(command, world.variables(), ground.folder):
+            log = ground.folder / "log"
+            served = victims.until((ground.folder / "plain").exists)
+            told = victims.until(lambda: "public.json is not a file" in log.read_text())
     return [
         Finding(RECOVERY, served, "the other sink was written" if served else "the agent hung"),
-        Finding(MESSAGE, told, "said what is wrong with the key" if told else ran.text[-200:]),
+        Finding(MESSAGE, told, "said what is wrong with the key" if told else "nothing was said"),
     ]

@@ -32,7 +32,6 @@ from tests.chaos.trial import MESSAGE, NO_SECRET, NO_WRONG_TOKEN, RECOVERY, UNHA
 
 GROUP = "second user"
 _NOBODY = 65534
-_WAIT = 15.0  # seconds
 _PTRACE_ATTACH = 16  # ptrace(2)
 
 
@@ -100,7 +99,7 @@ def _files(top: str, secrets: list[str]) -> list[str]:
         paths += [os.path.join(folder, name) for name in (*folders, *files)]
     for path in paths:
         name = os.path.relpath(path, top)
-        with contextlib.suppress(OSError), open(path, "rb") as stream:
+        with contextlib.suppress(OSError), open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
             content = stream.read(1 << 20)
             if any(secret.encode() in content for secret in secrets):
                 won.append(f"read a secret in {name}")
@@ -177,35 +176,6 @@ def _shared_place() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def _started(command: list[str], environment: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _until(condition: Callable[[], object]) -> bool:
-    give_up = time.monotonic() + _WAIT
-    while time.monotonic() < give_up:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def _lost(won: list[str]) -> Finding:
     return Finding(
         NO_SECRET, not won, "; ".join(won)[:300] or "read, connected to, traced, replaced and stopped nothing"
@@ -224,8 +194,8 @@ def _agent(ground: Ground) -> list[Finding]:
         file = victims.agent_file(world, auto_auth=auto_auth, pid_file=str(own / "pid"))
         command = [sys.executable, "-m", f"{victims.CORE}._agent.cli", "run", "--config", str(file)]
         environment = {**world.variables(), "RUNTIME_DIRECTORY": str(own / "runtime")}
-        with _started(command, environment, own) as agent:
-            served = _until(lambda: (own / "agent-token").exists())
+        with victims.started(command, environment, own) as agent:
+            served = victims.until(lambda: (own / "agent-token").exists())
             won = as_nobody(lambda: steal([str(own)], [agent.pid], [TOKEN, victims.SECRET_KEY]))
             token = (own / "agent-token").read_text() if served else ""
             lives = agent.poll() is None
@@ -249,9 +219,9 @@ def _play(ground: Ground) -> list[Finding]:
         book.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
         command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local", str(book)]
         folder = folder_in("/dev/shm")
-        with _started(command, world.variables(), ground.folder) as play:
+        with victims.started(command, world.variables(), ground.folder) as play:
             store = Path(folder)
-            there = _until(lambda: any(map(_holds_token, _stores(store, play.pid))))
+            there = victims.until(lambda: any(map(_holds_token, _stores(store, play.pid))))
             stores = _stores(store, play.pid)
             won = as_nobody(lambda: steal([folder, *map(str, stores)], [play.pid], [TOKEN, victims.SECRET_KEY]))
             whole = bool(stores) and _holds_token(stores[0])

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import front_ends as victims
-from tests.chaos import front_ends as victims
 from tests.chaos import hostile_environment, hostile_metadata, hostile_paths, hostile_user, hostile_vault
 from tests.chaos.trial import MESSAGE, NO_SECRET, NO_WRONG_TOKEN, RECOVERY, UNHARMED, Ground, Trial
 from tests.stack.handle import Stack
