@@ -264,7 +264,7 @@ def _tree(folder: Path) -> dict[str, tuple[object, ...]]:
 
 
 def _peer_key(ground: Ground) -> list[Finding]:
-    """A reader of an encrypted sink, who is another user, makes the agent wait for ever: it does not."""
+    """A reader of an encrypted sink, who is another user, would make the agent wait for ever: it refuses."""
     with Web(_answers) as web:
         world = victims.World(ground.folder, web.url)
         fifo = ground.folder / "public.json"
@@ -281,11 +281,10 @@ def _peer_key(ground: Ground) -> list[Finding]:
         method = {"type": "aws", "exit_on_err": True, "config": {"type": "iam", "role": "web"}}
         file = victims.agent_file(world, auto_auth={"method": method, "sink": sinks})
         command = [sys.executable, "-m", f"{victims.CORE}._agent.cli", "run", "--config", str(file)]
-        with victims.started(command, world.variables(), ground.folder):
-            log = ground.folder / "log"
-            served = victims.until((ground.folder / "plain").exists)
-            told = victims.until(lambda: "public.json is not a file" in log.read_text())
+        ran = victims.run(command, world.variables(), ground.folder, longest=victims.LONGEST)
+    told = "public.json is not a file" in ran.text
+    ended = ran.code == 1
     return [
-        Finding(RECOVERY, served, "the other sink was written" if served else "the agent hung"),
+        Finding(RECOVERY, ended, "refused at once" if ended else "the agent hung"),
         Finding(MESSAGE, told, "said what is wrong with the key" if told else "nothing was said"),
     ]

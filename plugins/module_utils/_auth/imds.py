@@ -192,6 +192,7 @@ def _request(pool: _Pool, service: _Service, method: str, url: str, headers: t.M
                 )
                 body = answer.read(_LARGEST + 1)
             answer.release_conn()
+            answer.close()  # what was not read of it
             if time.monotonic() - started >= _PATIENCE * service.timeout:
                 # What was cut off looks like a whole answer.
                 raise urllib3.exceptions.ReadTimeoutError(pool, url, "cut off")  # type: ignore[arg-type]
@@ -213,7 +214,6 @@ def _request(pool: _Pool, service: _Service, method: str, url: str, headers: t.M
                 ) from None
         else:
             if len(body) > _LARGEST:
-                answer.close()
                 raise MetadataError(
                     f"the metadata service at {service.url}: its answer is over {_LARGEST} bytes", hint=_wrong_service()
                 )
