@@ -185,7 +185,7 @@ GARBAGE = [
     (DOCUMENT, {"body": ""}, "gave HTTP 200"),
     (DOCUMENT, {"status": 404, "body": "no"}, "has no dynamic/instance-identity/document"),
     (DOCUMENT, {"status": 500, "body": "no"}, "gave HTTP 500"),
-    (f"{DOCUMENT[:-8]}signature", {"body": "ünpräntäble"}, "signature is not text"),
+    (f"{DOCUMENT[:-8]}signature", {"body": "ünpräntäble"}, "signature is not base64"),
     (f"{DOCUMENT[:-8]}signature", {"status": 429, "body": "slow down"}, "gave HTTP 429"),
     (TOKEN, {"body": "a\x01b"}, "session token is garbled"),
     (TOKEN, {"status": 400, "body": "Bad Request"}, "gave no session token (HTTP 400)"),

@@ -78,9 +78,9 @@ def identity_document(signature_type: str) -> IdentityDocument:
         text = "".join(proof.decode("ascii").split())
     except UnicodeDecodeError:
         text = ""
-    if not text:
+    if not re.fullmatch(r"[A-Za-z0-9+/=]+", text):
         name = _PROOFS[signature_type]
-        raise MetadataError(f"the metadata service at {service.url}: its {name} is not text", hint=_wrong_service())
+        raise MetadataError(f"the metadata service at {service.url}: its {name} is not base64", hint=_wrong_service())
     return IdentityDocument(document, text, signature_type, *facts)
 
 
@@ -199,6 +199,7 @@ def _request(pool: _Pool, service: _Service, method: str, url: str, headers: t.M
             length = answer.headers.get("Content-Length", "")
             # urllib3 takes the first part of an answer that ends early for all of it.
             if re.fullmatch(r"\d{1,15}", length, re.ASCII) and len(body) < min(int(length), _LARGEST):
+                answer.close()
                 raise urllib3.exceptions.ProtocolError("the answer ends early")
         except urllib3.exceptions.ReadTimeoutError:
             if not left:
