@@ -199,7 +199,6 @@ def _request(pool: _Pool, service: _Service, method: str, url: str, headers: t.M
             length = answer.headers.get("Content-Length", "")
             # urllib3 takes the first part of an answer that ends early for all of it.
             if re.fullmatch(r"\d{1,15}", length, re.ASCII) and len(body) < min(int(length), _LARGEST):
-                answer.close()
                 raise urllib3.exceptions.ProtocolError("the answer ends early")
         except urllib3.exceptions.ReadTimeoutError:
             if not left:
