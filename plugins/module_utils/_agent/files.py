@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import hashlib
 import json
@@ -126,8 +127,8 @@ def _parse(file: str, content: bytes, problems: list[Problem]) -> Object | None:
 def _object(pairs: list[tuple[str, t.Any]]) -> Object:
     values = Object(pairs)
     if len(values) != len(pairs):
-        names = [name for name, _value in pairs]
-        values.repeated = tuple(name for name in values if names.count(name) > 1)
+        counts = collections.Counter(name for name, _value in pairs)
+        values.repeated = tuple(name for name in values if counts[name] > 1)
     return values
 
 
