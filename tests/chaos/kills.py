@@ -231,9 +231,14 @@ def playbook(ground: Ground, times: int) -> list[Finding]:
         before, begun = ground.stack.logins("aws"), time.monotonic()
         tokens: set[str] = set()
         shown = ""
-        for _time in range(times):
+        for number in range(times):
+            old = set(runs.memory.glob("*/run-*/*.lock"))
             run = runs.start(book, hosts=5, callback=True, variables=environment, arguments=["--forks", "5"])
-            time.sleep(seconds * ground.random.uniform(0.3, 0.95))
+            if number % 2:  # while it logs in, or soon after
+                _until(lambda: bool(set(runs.memory.glob("*/run-*/*.lock")) - old))  # noqa: B023
+                time.sleep(ground.random.uniform(0, 1))
+            else:
+                time.sleep(seconds * ground.random.uniform(0.3, 0.95))
             kill()
             shown += run.end().shown
             tokens |= set(tokens_in(runs.memory))
@@ -252,6 +257,13 @@ def playbook(ground: Ground, times: int) -> list[Finding]:
             Finding(RECOVERY, ended.numbers[0] == 1, f"the next run worked, in {ended.seconds:.1f} s"),
             rate(logins, times + 1, lasted),
         ]
+
+
+def _until(condition: t.Callable[[], bool]) -> None:
+    """Wait for it, up to 30 s."""
+    give_up = time.monotonic() + 30
+    while not condition() and time.monotonic() < give_up:
+        time.sleep(0.02)
 
 
 def tokens_in(memory: Path) -> Iterator[str]:

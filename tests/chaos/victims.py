@@ -13,6 +13,7 @@ import re
 import secrets
 import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -53,13 +54,16 @@ def agents(ground: Ground) -> Iterator[Agents]:
 
 @contextlib.contextmanager
 def lookups(ground: Ground) -> Iterator[Runs]:
-    """Starts runs of lookups, whose tokens are in a place in memory of their own."""
+    """Starts runs of lookups, whose tokens are in a place in memory of their own; those that still run end with it."""
     memory = Path(tempfile.mkdtemp(dir="/dev/shm", prefix="vaultfleet-chaos-"))
     try:
-        with _faults_end(ground.stack):
+        with marked() as (mark, _kill_all), _faults_end(ground.stack):
+            os.environ.update(mark)  # of the trial's own process
             yield Runs(ground.stack, ground.folder, memory)
     finally:
-        shutil.rmtree(memory, ignore_errors=True)
+        if memory.is_mount():
+            subprocess.run(["umount", "--lazy", str(memory)], check=True)
+        shutil.rmtree(memory)
 
 
 @contextlib.contextmanager
