@@ -293,11 +293,13 @@ nonce:
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils import _login_task
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import cores
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import LoginError
 
 
 def main() -> None:
     """The module."""
+    cores.forbid()
     module = AnsibleModule(argument_spec=_login_task.ARGUMENT_SPEC, supports_check_mode=True)
     missing = _login_task.missing(module.params)
     if missing:

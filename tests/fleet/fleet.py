@@ -37,12 +37,13 @@ _Thing = t.TypeVar("_Thing")
 class Wish:
     """A host to be had: its release, and the instance that it is; "" is one outside of EC2, without metadata.
 
-    tree: what it boots, as ``host.booted`` takes it.
+    tree, disk: what it boots and writes to, as ``host.booted`` takes them.
     """
 
     release: str
     instance: str
     tree: Path | None = None
+    disk: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def _member(
         net.reach(int(urlsplit(stack.env["VAULT_ADDR"]).port or 0))
         if wish.instance:
             net.reach(stack.imds_port(wish.instance), (METADATA, 80))
-        with booted(wish.release, binds, net, name, wish.tree) as host:
+        with booted(wish.release, binds, net, name, wish.tree, wish.disk) as host:
             key = ssh.let_in(host, access)
             host.write(CA, Path(stack.env["VAULT_CACERT"]).read_text(encoding="ascii"))
             yield Member(host, net, wish.instance, net.publish(ssh.PORT), key)

@@ -148,11 +148,13 @@ def booted(
     network: Network | None = None,
     hostname: str = "",
     tree: Path | None = None,
+    disk: Path | None = None,
 ) -> t.Iterator[Host]:
     """A host that has booted; it is shut down when the block ends, however it ends.
 
     Without a ``network`` it is on the machine's own. ``hostname``: what it calls itself, if not by the name that it
-    has here. ``tree``: what it boots, if not that of the release; it is only read. Raises FleetError when it does not
+    has here. ``tree``: what it boots, if not that of the release; it is only read. ``disk``: a file with an empty file
+    system, for what it writes; without one that is kept in memory. Raises FleetError when it does not
     come up. Units that failed to start are no error, but said.
     """
     image = tree or ensure_image(release)
@@ -167,7 +169,7 @@ def booted(
         options = [f"--directory={folder / 'root'}", f"--machine={name}", *map(_bind_option, binds)]
         if hostname:
             options.append(f"--hostname={hostname}")
-        command = ["sh", str(KEEPER), str(folder), str(group), str(image), *NSPAWN, *options]
+        command = ["sh", str(KEEPER), str(folder), str(group), str(image), str(disk or ""), *NSPAWN, *options]
         kept = []
         if network is not None:
             command = ["nsenter", f"--net=/proc/self/fd/{network.namespace}", *command, "--capability=CAP_NET_ADMIN"]

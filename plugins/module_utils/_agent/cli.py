@@ -20,6 +20,7 @@ import sys
 import time
 import typing as t
 
+from .._auth import cores
 from .._auth.errors import ConfigError, LoginError, Retry
 from .._auth.version import VERSION
 
@@ -144,7 +145,7 @@ def _run(given: argparse.Namespace) -> int:
     if keys is not None:
         environ["AWS_SHARED_CREDENTIALS_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = keys
     os.umask(0o077)
-    _no_core_dumps()
+    cores.forbid()
     if "LISTEN_FDS" not in environ:  # else there may be a kept token, and no login to prepare for
         child.prepare()
     from . import lean
@@ -229,6 +230,7 @@ def _status(given: argparse.Namespace) -> int:
 def _keygen(given: argparse.Namespace) -> int:
     from . import reader
 
+    cores.forbid()
     reader.keygen(given.key, given.public)
     return FINE
 
@@ -236,6 +238,7 @@ def _keygen(given: argparse.Namespace) -> int:
 def _decrypt(given: argparse.Namespace) -> int:
     from . import reader
 
+    cores.forbid()
     terminal = sys.stdout.isatty()
     if terminal and not given.show:
         raise ConfigError("--show", "is missing, and this is a terminal", hint="add it, or send the secret to a pipe")
@@ -251,13 +254,6 @@ def _demand_libraries(loaded: AgentConfig) -> None:
     for name in ("hvac", "botocore", "jinja2") if loaded.templates else ("hvac", "botocore"):
         if importlib.util.find_spec(name) is None:
             raise LoginError(f"the Python package {name} is missing", hint=f"install it for {sys.executable}")
-
-
-def _no_core_dumps() -> None:
-    import resource
-
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 @contextlib.contextmanager

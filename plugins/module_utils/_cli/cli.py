@@ -16,7 +16,7 @@ import sys
 import typing as t
 
 from .._agent.problems import bug, printable
-from .._auth import environment
+from .._auth import cores, environment
 from .._auth.config import LoginConfig, VaultConnection
 from .._auth.errors import ConfigError, CredentialsError, LoginError, MetadataError, Retry, SinkError, mask, redact
 from . import arguments, output
@@ -32,6 +32,7 @@ FINE, CONFIGURATION, REFUSED, TRANSIENT, CREDENTIALS, INTERRUPTED = 0, arguments
 
 def main(argv: t.Sequence[str] | None = None) -> int:
     """Run the command, and return its exit code. argv: without the program's name; None for ``sys.argv``."""
+    cores.forbid()
     try:
         _run(arguments.read(argv))
         return FINE

@@ -34,7 +34,7 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     # What would change this process for good, or start others.
     monkeypatch.setattr(os, "umask", lambda _mask: 0)
-    monkeypatch.setattr(cli, "_no_core_dumps", lambda: None)
+    monkeypatch.setattr(cli.cores, "forbid", lambda: None)
     monkeypatch.setattr(child, "prepare", lambda: None)
     monkeypatch.setattr(lean, "load", lambda: None)
     monkeypatch.setattr(aws, "check", lambda _config: None)
