@@ -58,8 +58,19 @@ class ActionModule(ActionBase):
         """The result of the module on the managed host."""
         if _gives_secret(self._task.args):
             self._keep_off_disk()
-        result: dict[str, t.Any] = self._execute_module(task_vars=task_vars)
+        with self._unshown():
+            result: dict[str, t.Any] = self._execute_module(task_vars=task_vars)
         return result
+
+    @contextlib.contextmanager
+    def _unshown(self) -> t.Iterator[None]:
+        """Have the connection not show what the module prints: from -vvv on, ssh does, before there is a result."""
+        before = self._play_context.no_log
+        self._play_context.no_log = True
+        try:
+            yield
+        finally:
+            self._play_context.no_log = before
 
     def _keep_off_disk(self) -> None:
         """Hand the module to the host's Python through a pipe; else Ansible puts it, secrets included, into a file.

@@ -89,8 +89,8 @@ LIST = (
     Allowed(
         "role",
         HOST_OPEN,
-        r"\w+: /memfd:vf-(nonce|token).*",
-        (NONCE, TOKEN),
+        r"\w+: /memfd:vaultfleet",
+        (NONCE, TOKEN, WRAPPING_TOKEN),
         "what systemd holds in memory for the agent, over its restarts",
     ),
 )

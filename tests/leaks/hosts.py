@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import json
 import os
 import re
@@ -235,9 +236,7 @@ def collect(ground: Ground) -> None:
         host.run(["sync"])
         subprocess.run(["sync"], check=True)
         disk = ground.folder.parent / f"{name}.disk"
-        ground.evidence.add_disk(
-            HOST_DISK, disk, lambda offset, name=name, disk=disk: f"{name}: {_owner(disk, offset)}"
-        )
+        ground.evidence.add_disk(HOST_DISK, disk, functools.partial(_owner, disk))
 
 
 def _collect_open(ground: Ground, host: Host, name: str) -> None:

@@ -94,17 +94,17 @@ class Finder:
 def regular(root: Path, one_file_system: bool = True) -> list[tuple[Path, int]]:
     """All regular files below ``root``, or itself, with their sizes; those of other file systems are left out."""
     found = []
-    device = os.lstat(root).st_dev
-    if stat.S_ISREG(os.lstat(root).st_mode):
-        return [(root, os.lstat(root).st_size)]
+    about = root.stat()  # the root of a host is a link
+    if stat.S_ISREG(about.st_mode):
+        return [(root, about.st_size)]
     for folder, folders, names in os.walk(root):
         if one_file_system:
-            folders[:] = [name for name in folders if _device(f"{folder}/{name}") == device]
+            folders[:] = [name for name in folders if _device(f"{folder}/{name}") == about.st_dev]
         for name in names:
             with contextlib.suppress(OSError):
-                about = os.lstat(f"{folder}/{name}")
-                if stat.S_ISREG(about.st_mode):
-                    found.append((Path(folder, name), about.st_size))
+                file = os.lstat(f"{folder}/{name}")
+                if stat.S_ISREG(file.st_mode):
+                    found.append((Path(folder, name), file.st_size))
     return found
 
 

@@ -46,9 +46,19 @@ def run(
     plugin = aws_vault_login.ActionModule.__new__(aws_vault_login.ActionModule)
     plugin._task = types.SimpleNamespace(async_val=seconds, args=arguments, delegate_to=None)
     plugin._connection = connection or Connection()
+    plugin._play_context = types.SimpleNamespace(no_log=False)
     monkeypatch.setattr(ActionBase, "run", lambda *_args: {})
-    monkeypatch.setattr(plugin, "_execute_module", lambda task_vars: dict(result), raising=False)
-    return plugin.run(task_vars={})
+    shown: list[bool] = []
+
+    def execute(task_vars: object) -> dict[str, t.Any]:
+        shown.append(not plugin._play_context.no_log)
+        return dict(result)
+
+    monkeypatch.setattr(plugin, "_execute_module", execute, raising=False)
+    returned: dict[str, t.Any] = plugin.run(task_vars={})
+    # From -vvv on, the connection shows what a module printed, if it is not told otherwise.
+    assert (shown, plugin._play_context.no_log) == ([False], False)
+    return returned
 
 
 SECRET: list[dict[str, t.Any]] = [
