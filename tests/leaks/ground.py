@@ -21,6 +21,7 @@ from tests.stack import imds_credentials
 from tests.stack.handle import Stack
 from tests.stack.layout import write_private
 from tests.tools.private_stack import clean_environment
+from tests.tools.project import ROOT
 
 from .canaries import PRIVATE_KEY, SECRET_KEY, SESSION_TOKEN, TEMPLATE_SECRET, Book
 from .evidence import CORES, LEFT, STDERR, STDOUT, Evidence
@@ -120,9 +121,10 @@ class Ground:
     def collect(self, skip: t.Sequence[str] = ()) -> None:
         """Take what was left in the path's folders as evidence; core dumps are looked for wherever one may be."""
         self.evidence.open(CORES)
-        # A program that Ansible starts is at home where the playbook is.
-        for root in (self.folder, self.private / "given"):
-            for core in (path for path in root.rglob("core*") if path.is_file() and is_core(path)):
+        # What Ansible starts is at home where the playbook is, and agents where the hunt is.
+        found = [*self.folder.rglob("core*"), *(self.private / "given").glob("core*"), *ROOT.glob("core*")]
+        for core in found:
+            if core.is_file() and core.stat().st_ctime >= self.begun and is_core(core):
                 self.evidence.add(CORES, core.name, core.read_bytes())
                 core.unlink()
         self.evidence.add_tree(LEFT, self.folder, skip=skip)

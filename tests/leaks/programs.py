@@ -120,9 +120,16 @@ def _all_sinks(ground: Ground, agents: Agents) -> None:
         one.send(strike)
         one.ended()
         one.start()
-        one.until(lambda: one.state() == "serving")
+        one.until(lambda: _serves(one))
     ground.book.add(TOKEN, one.serves())
     _finish(ground, one, manager)
+
+
+def _serves(one: Agent) -> bool:
+    """Whether this process of it does, and not the one before."""
+    assert one.process is not None
+    told = one.status()
+    return told.get("pid") == one.process.pid and told.get("state") == "serving"
 
 
 def _ec2(ground: Ground, agents: Agents) -> None:
