@@ -127,6 +127,10 @@ soak: ## A week of the agent, with idle time left out: does it grow, does it kee
 chaos: ## Faults and attacks against real parts, 20 minutes: make chaos ARGS="--seed 1 --minutes 5"
 	@$(RUN) python -m tests.chaos $(ARGS)
 
+.PHONY: leaks
+leaks: ## Known secrets through every path, looked for in every place (root: on booted hosts, too)
+	@$(RUN) python -m tests.leaks $(ARGS)
+
 .PHONY: venv
 venv: ## Make the virtual environment; .dev/venv points at it
 	@$(TOOL)venv make

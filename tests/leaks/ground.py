@@ -154,12 +154,9 @@ class Ground:
     def client_certificate(self) -> tuple[Path, Path]:
         """A client's certificate and its key, which is entered, in files of the user's."""
         key, certificate = self.given("client.key", ""), self.given("client.pem", "")
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=hunt"]
-            + ["-days", "2", "-keyout", str(key), "-out", str(certificate)],
-            check=True,
-            capture_output=True,
-        )
+        wish = ["-newkey", "rsa:2048", "-nodes", "-subj", "/CN=hunt", "-days", "2"]
+        command = ["openssl", "req", "-x509", *wish, "-keyout", str(key), "-out", str(certificate)]
+        subprocess.run(command, check=True, capture_output=True)
         self.book.add(PRIVATE_KEY, key.read_text(encoding="ascii"))
         return certificate, key
 

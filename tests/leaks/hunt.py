@@ -52,7 +52,12 @@ class Row:
     @property
     def fine(self) -> bool:
         """No leak, and none would have been missed."""
-        return not self.hits and self.planted == self.planted_found
+        return not self.hits and (self.is_left_out or self.planted == self.planted_found)
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether this machine has no such place."""
+        return self.place == CORES and self.planted is None and not cores_are_files()
 
 
 @dataclass

@@ -290,6 +290,18 @@ def lookup(ground: Ground) -> None:
     playing.collect(ground)
 
 
+def plant_in_lookup(ground: Ground, places: list[str]) -> dict[str, Plant]:
+    """Plays that leak, and a file that a run left in its memory."""
+    found = plants.in_play(ground, places)
+    found[MEMORY] = plants.plant()
+    words = ground.given("left", found[MEMORY].text)
+    memory = ground.private / "memory"
+    memory.mkdir()
+    subprocess.run(["cp", str(words), str(memory / "token")], check=True)
+    ground.evidence.add_tree(MEMORY, memory)
+    return found
+
+
 def lookup_environment(ground: Ground) -> dict[str, str]:
     """What a user of the lookup sets; the identity is found in the shared credentials file."""
     env = ground.stack.env

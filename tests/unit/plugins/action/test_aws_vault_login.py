@@ -157,6 +157,7 @@ def test_where_the_work_is_done(
     plain = {"async_val": 0, "args": {"role": "web"}, "delegate_to": None, "environment": [], "check_mode": True}
     plugin._task = types.SimpleNamespace(**{**plain, **task})
     plugin._connection = Connection(**{"transport": "local", **connection})
+    plugin._play_context = types.SimpleNamespace(no_log=False)
     known = {"{{ ansible_playbook_python }}": sys.executable}
     plugin._templar = types.SimpleNamespace(template=lambda text: known.get(text, text))
     monkeypatch.setattr(ActionBase, "run", lambda *_args: {})
