@@ -65,12 +65,13 @@ class ActionModule(ActionBase):
     @contextlib.contextmanager
     def _unshown(self) -> t.Iterator[None]:
         """Have the connection not show what the module prints: from -vvv on, ssh does, before there is a result."""
-        before = self._play_context.no_log
-        self._play_context.no_log = True
+        context = self._connection._play_context  # a copy of the task's own
+        before = context.no_log
+        context.no_log = True
         try:
             yield
         finally:
-            self._play_context.no_log = before
+            context.no_log = before
 
     def _keep_off_disk(self) -> None:
         """Hand the module to the host's Python through a pipe; else Ansible puts it, secrets included, into a file.

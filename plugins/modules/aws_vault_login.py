@@ -290,9 +290,12 @@ nonce:
   sample: 5defbf9e-a8f9-3063-bdfc-54b7a42a1f95
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils import _login_task
+from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.problems import bug
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import cores
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import LoginError
 
@@ -305,10 +308,16 @@ def main() -> None:
     if missing:
         library, why = missing
         module.fail_json(msg=missing_required_lib(library), exception=why)
+    result: dict[str, t.Any] = {}
+    failure = ""
     try:
         result = _login_task.run(module)
     except LoginError as e:
-        module.fail_json(msg=str(e))
+        failure = str(e)
+    except Exception as e:  # noqa: BLE001 - its message may hold a secret
+        failure = bug(e, "aws_vault_login")
+    if failure:  # not while it is handled, or Ansible shows the exception itself
+        module.fail_json(msg=failure)
     module.exit_json(**result)
 
 

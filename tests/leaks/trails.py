@@ -13,7 +13,9 @@ from .hunt import Trail
 
 _ALL = (
     Trail("module", "aws_vault_login on the controller, failures and crashes included", plays.module, plants.in_play),
-    Trail("lookup", "vault_aws_token with its callback, killed and cleaned up after", plays.lookup, plays.plant_in_lookup),
+    Trail(
+        "lookup", "vault_aws_token with its callback, killed and cleaned up after", plays.lookup, plays.plant_in_lookup
+    ),
     Trail("examples", "the example playbooks, and the programs that read a sink", plays.examples, plants.in_play),
     Trail("bundle", "a build of the agent's bundle", plays.bundle, plants.in_play),
     Trail("agent", "agents with all sinks, refused, killed and crashed", programs.agent, programs.plant_in_agent),

@@ -28,6 +28,7 @@ class Connection:
         self.refuses = refuses
         self.transport = transport
         self.become = become
+        self._play_context = types.SimpleNamespace(no_log=False)
 
     def set_option(self, name: str, value: object) -> None:
         if self.refuses:
@@ -46,18 +47,17 @@ def run(
     plugin = aws_vault_login.ActionModule.__new__(aws_vault_login.ActionModule)
     plugin._task = types.SimpleNamespace(async_val=seconds, args=arguments, delegate_to=None)
     plugin._connection = connection or Connection()
-    plugin._play_context = types.SimpleNamespace(no_log=False)
     monkeypatch.setattr(ActionBase, "run", lambda *_args: {})
     shown: list[bool] = []
 
     def execute(task_vars: object) -> dict[str, t.Any]:
-        shown.append(not plugin._play_context.no_log)
+        shown.append(not plugin._connection._play_context.no_log)
         return dict(result)
 
     monkeypatch.setattr(plugin, "_execute_module", execute, raising=False)
     returned: dict[str, t.Any] = plugin.run(task_vars={})
     # From -vvv on, the connection shows what a module printed, if it is not told otherwise.
-    assert (shown, plugin._play_context.no_log) == ([False], False)
+    assert (shown, plugin._connection._play_context.no_log) == ([False], False)
     return returned
 
 
@@ -157,7 +157,6 @@ def test_where_the_work_is_done(
     plain = {"async_val": 0, "args": {"role": "web"}, "delegate_to": None, "environment": [], "check_mode": True}
     plugin._task = types.SimpleNamespace(**{**plain, **task})
     plugin._connection = Connection(**{"transport": "local", **connection})
-    plugin._play_context = types.SimpleNamespace(no_log=False)
     known = {"{{ ansible_playbook_python }}": sys.executable}
     plugin._templar = types.SimpleNamespace(template=lambda text: known.get(text, text))
     monkeypatch.setattr(ActionBase, "run", lambda *_args: {})

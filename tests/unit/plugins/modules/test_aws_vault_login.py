@@ -311,6 +311,20 @@ def test_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert world.run() == {"failed": True, "msg": "no AWS credentials found -- give some"}
 
 
+def test_a_bug_on_a_host(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its message may hold what was sent, so it is not told."""
+    world.in_place = False
+
+    def fail(_task: object) -> dict[str, t.Any]:
+        raise RuntimeError("sent: hvs.secret")
+
+    monkeypatch.setattr(_login_task, "run", fail)
+    result = world.run()
+    assert result["failed"] is True
+    assert "RuntimeError" in result["msg"]
+    assert "hvs.secret" not in json.dumps(result)
+
+
 def test_skipped_checks_warn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """TLS checks that the environment switches off."""
     monkeypatch.setenv("VAULT_SKIP_VERIFY", "true")
