@@ -40,13 +40,6 @@ LIST = (
     Allowed("examples", LEFT, "/app/app.ini", (TEMPLATE_SECRET,), "the settings that the example writes"),
     Allowed(
         "examples",
-        ENVIRONMENT,
-        ".*",
-        (TOKEN,),
-        "the program of lookup.yml that is to get the token in VAULT_TOKEN, and the shells that start it",
-    ),
-    Allowed(
-        "examples",
         TEMPORARY,
         "home/.ansible/tmp/.*/app.ini.j2",
         (TEMPLATE_SECRET,),

@@ -206,13 +206,13 @@ def _crashed_module(ground: Ground, task: Json, variables: Json, defaults: Json,
         give_up = time.monotonic() + 60
         while time.monotonic() < give_up and not ended:
             for pid in modules(ground):
-                time.sleep(1.0)  # it has read its options, and asks
+                time.sleep(3)  # it has loaded its libraries and read its options, and asks
                 how(pid)
                 ended.append(pid)
                 return
             time.sleep(0.02)
 
-    ground.stack.aws_fault("hang", seconds=6, service="sts", count=1)
+    ground.stack.aws_fault("hang", seconds=15, service="sts", count=1)
     thread = threading.Thread(target=strike)
     thread.start()
     try:
