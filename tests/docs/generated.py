@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.docs import chaos, endpoints, findings, from_examples, hint_table, key_table, measured, states
+from tests.docs import chaos, endpoints, findings, from_examples, hint_table, key_table, leaks, measured, states
 from tests.docs.blocks import GUIDES
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -27,6 +27,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "credential_inputs": from_examples.credential_inputs,
     "credential_injectors": from_examples.credential_injectors,
     **measured.GENERATED,
+    **leaks.GENERATED,
     **chaos.GENERATED,
 }
 
