@@ -20,6 +20,7 @@ from pathlib import Path
 from tests.chaos import (
     clocks,
     disks,
+    faketime,
     hostile_environment,
     hostile_metadata,
     hostile_paths,
@@ -54,6 +55,7 @@ class Family(t.Protocol):
 FAMILIES: tuple[Family, ...] = (
     clocks,
     disks,
+    faketime,
     hostile_environment,
     hostile_metadata,
     hostile_paths,
@@ -124,6 +126,7 @@ class Keeper:
 
     def mend(self) -> str:
         """Switch faults off, and bring a server back that does not run; what was broken, or ""."""
+        faketime.sweep()
         for process in recorded(self.stack.lay.run):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGCONT)

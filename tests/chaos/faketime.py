@@ -64,6 +64,13 @@ class Clock:
         new.rename(self.file)
 
 
+def sweep() -> None:
+    """Remove what libfaketime leaves in shared memory of processes that were killed."""
+    for file in [*Path("/dev/shm").glob("faketime_shm_*"), *Path("/dev/shm").glob("sem.faketime_sem_*")]:
+        if not Path("/proc", file.name.rpartition("_")[2]).exists():
+            file.unlink(missing_ok=True)
+
+
 @functools.cache
 def library() -> Path:
     """The library's path. Raises LeftOut."""
