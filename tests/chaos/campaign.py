@@ -55,7 +55,6 @@ class Family(t.Protocol):
 FAMILIES: tuple[Family, ...] = (
     clocks,
     disks,
-    faketime,
     hostile_environment,
     hostile_metadata,
     hostile_paths,
