@@ -20,6 +20,7 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._agent import aws, 
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.config import AgentConfig
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.findings import Finding
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.messages import Failed, LoggedIn, Purpose
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import cores
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError, Retry
 from ansible_collections.vaultfleet.aws.tests.unit.plugins.module_utils._agent.play import AWAY, WRONG_ROLE, Play
 from ansible_collections.vaultfleet.aws.tests.unit.plugins.module_utils._agent.test_status import LEASE, seen_of
@@ -34,7 +35,7 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     # What would change this process for good, or start others.
     monkeypatch.setattr(os, "umask", lambda _mask: 0)
-    monkeypatch.setattr(cli.cores, "forbid", lambda: None)
+    monkeypatch.setattr(cores, "forbid", lambda: None)
     monkeypatch.setattr(child, "prepare", lambda: None)
     monkeypatch.setattr(lean, "load", lambda: None)
     monkeypatch.setattr(aws, "check", lambda _config: None)
