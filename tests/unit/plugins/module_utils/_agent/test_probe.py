@@ -424,7 +424,7 @@ def instance(seen: Seen) -> Reply:
     if seen.path.endswith("/instance-identity/document"):
         return Reply(body=DOCUMENT)
     if "/instance-identity/" in seen.path:
-        return Reply(body=b"canary-proof")
+        return Reply(body=b"canary+proof")
     return sts.instance(seen)
 
 
