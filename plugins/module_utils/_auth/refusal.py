@@ -94,7 +94,7 @@ def _said(response: requests.Response, secrets: t.Sequence[str | None]) -> str:
         pass
     masked = mask(response.content.decode("utf-8", "replace"), secrets)[:_LONGEST_READ]
     text = redact(re.sub(r"<[^<>]*>", " ", masked))
-    return f"{text[:200]} ({_content_type(response)})" if text else ""
+    return f"{text[:200]} ({_content_type(response, secrets)})" if text else ""
 
 
 def _short(text: str) -> str:
@@ -110,8 +110,8 @@ def _short(text: str) -> str:
     return f"{before}{code[1]}: {message[1]}{text[end + len(_STS_END) :]}"
 
 
-def _content_type(response: requests.Response) -> str:
-    return redact(response.headers.get("Content-Type", "no content type"))[:80]
+def _content_type(response: requests.Response, secrets: t.Iterable[str | None]) -> str:
+    return redact(response.headers.get("Content-Type", "no content type"), secrets)[:80]
 
 
 def _general_hint(response: requests.Response) -> str:

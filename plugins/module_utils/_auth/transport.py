@@ -21,7 +21,7 @@ from urllib.parse import urljoin, urlsplit
 from . import tls
 from .config import VaultConnection
 from .cutoff import Cutoff
-from .errors import Retry, VaultError, redact
+from .errors import Retry, VaultError
 from .lib_hvac import requests, urllib3
 from .version import VERSION
 
@@ -171,7 +171,8 @@ def _read(response: requests.Response) -> bytes:
     if encoding not in ("", "identity"):
         # Not asked for; a few KiB unpack to gigabytes, and urllib3 before 2.6 unpacks all of it at once.
         response.close()
-        raise VaultError(f"the answer is packed ({redact(encoding)[:20]})", hint="is url a Vault server? check proxies")
+        name = encoding if re.fullmatch("[a-z]{1,8}", encoding) else "oddly"
+        raise VaultError(f"the answer is packed ({name})", hint="is url a Vault server? check proxies")
     parts: list[bytes] = []
     size = 0
     for part in response.iter_content(65536):

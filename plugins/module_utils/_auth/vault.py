@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from . import clock, retry, tls
 from .config import VaultConnection
-from .errors import Retry, VaultError, redact
+from .errors import Retry, VaultError, mask, redact
 from .lib_hvac import hvac, requests, urllib3
 from .request import LoginRequest
 from .token import Standing, Token, Wrapped, garbled, token_of_login, token_of_lookup, wrapped_of_login
@@ -327,7 +327,7 @@ class Vault:
     ) -> dict[str, t.Any]:
         """One request through hvac; its JSON object, or {} where an ``empty`` answer is fine. Raises VaultError."""
         response = self._ask(what, send, token=token, facts=facts, secrets=secrets)
-        return {} if empty and not response.content else _object(response)
+        return {} if empty and not response.content else _object(response, (token, *secrets))
 
     def _ask(
         self,
@@ -339,6 +339,8 @@ class Vault:
         secrets: t.Iterable[str | None] = (),
     ) -> requests.Response:
         """One request through hvac; the answer, which is none of refusal. Raises VaultError."""
+        if not (token.isascii() and token.isprintable()):  # what is no header's, as in a file that was altered
+            raise VaultError(f"{what}: what is given as a token is none", hint="see what wrote it, and log in anew")
         client = hvac.Client(
             url=self.connection.url,
             token=token,  # "" keeps hvac from reading VAULT_TOKEN and ~/.vault-token
@@ -350,7 +352,7 @@ class Vault:
         try:
             response: requests.Response = send(client)
         except VaultError as e:
-            e.what = f"{what}: {e.what}"
+            e.what = f"{what}: {mask(e.what, (token, *secrets))}"  # an address of a redirect may repeat one
             raise
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as e:
             from . import refusal  # what only failures need is loaded for them
@@ -385,14 +387,15 @@ def _finds_it(request: t.Callable[[], object]) -> bool:
     return True
 
 
-def _object(response: requests.Response) -> dict[str, t.Any]:
+def _object(response: requests.Response, secrets: t.Iterable[str | None] = ()) -> dict[str, t.Any]:
     """The JSON object in an answer. Raises VaultError."""
     try:
         answer = json.loads(response.content)
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
-        raise garbled(f"is not a JSON object ({redact(response.headers.get('Content-Type', 'no content type'))[:80]})")
+        kind = redact(response.headers.get("Content-Type", "no content type"), secrets)
+        raise garbled(f"is not a JSON object ({kind[:80]})")
     return answer
 
 

@@ -6,103 +6,12 @@
 
 from __future__ import annotations
 
-import json
-import typing as t
-from pathlib import Path
-
-import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, given, settings
 
-from ansible_collections.vaultfleet.aws.plugins.module_utils._agent import keys
-from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.config import ConfigErrors, Problem, load
-
-CANARY = "canary-of-a-secret"
-SECRETS = ("secret_key", "session_token", "nonce")
-
-scalars = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-5, 700) | st.integers(),
-    st.floats(),
-    st.text(max_size=8),
-    st.sampled_from(
-        ["iam", "ec2", "aws", "file", "5m", "0640", "auto", "", "/", "https://vault:8200", "team", "true", "\0"]
-    ),
-)
-anything = st.recursive(
-    scalars,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-    max_leaves=6,
-)
+from ansible_collections.vaultfleet.aws.tests.unit.support.fuzz.agent_config import TARGETS
+from ansible_collections.vaultfleet.aws.tests.unit.support.fuzz.target import Target, try_out
 
 
-def table(of: keys.Table, **blocks: st.SearchStrategy[t.Any]) -> st.SearchStrategy[t.Any]:
-    """A block with keys that are known, refused or unknown, and values that are mostly near what is right."""
-    names = [name for name in (*of.kinds, *of.refused) if name not in blocks and name not in SECRETS]
-    secrets = {name: st.sampled_from([CANARY, CANARY + "\n", [CANARY]]) for name in SECRETS if name in of.kinds}
-    optional = {**dict.fromkeys(names, scalars), **secrets, **blocks}
-    known = st.fixed_dictionaries({}, optional=optional)
-    full = st.tuples(known, st.dictionaries(st.text(max_size=6), anything, max_size=1)).map(
-        lambda two: {**two[1], **two[0]}
-    )
-    return st.one_of(full, full, st.lists(full, max_size=2), full.map(lambda inner: {"aws": inner}), anything)
-
-
-files = table(keys.FILE, path=st.sampled_from(["/tmp/token", "token", "/", "/tmp/token/x"]) | scalars)
-sinks = table(keys.SINK, type=st.just("file") | scalars, config=files)
-method = table(keys.METHOD, type=st.just("aws") | scalars, config=table(keys.AWS, type=st.sampled_from(["iam", "ec2"])))
-vault = table(keys.VAULT, retry=table(keys.RETRY))
-documents = table(
-    keys.TOP, vault=vault, auto_auth=table(keys.AUTO_AUTH, method=method, sink=sinks, sinks=sinks | st.just([]))
-)
-variables = st.dictionaries(
-    st.sampled_from(
-        ["VAULT_ADDR", "BAO_ADDR", "VAULT_NAMESPACE", "VAULT_CLIENT_TIMEOUT", "VAULT_SKIP_VERIFY", "BAO_CACERT"]
-    ),
-    st.text(max_size=10),
-    max_size=3,
-)
-
-
-def judge(path: Path, environ: dict[str, str]) -> None:
-    problems: tuple[Problem, ...] = ()
-    config = None
-    try:
-        config = load([str(path)], environ)
-    except ConfigErrors as e:
-        problems = e.problems
-    assert bool(config) != bool(problems)
-    assert CANARY not in repr(config)
-    for problem in problems:
-        assert problem.file in (str(path), "environment")
-        assert problem.key or any(word in problem.text for word in ("JSON", "number", "UTF-8"))
-        assert problem.text
-        assert problem.hint
-        assert str(problem).isprintable()
-        assert CANARY not in str(problem)
-
-
-FEW = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("fuzz") / "agent.json"
-
-
-@FEW
-@given(values=documents, environ=variables)
-def test_any_object_ends_in_a_configuration_or_in_named_mistakes(
-    path: Path, values: object, environ: dict[str, str]
-) -> None:
-    path.write_text(json.dumps(values))
-    path.chmod(0o600)
-    judge(path, environ)
-
-
-@FEW
-@given(content=st.binary(max_size=60) | st.text(alphabet='{}[]":,\\ \nantrue019.e-\ufeff', max_size=60).map(str.encode))
-def test_any_bytes_do(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-    judge(path, {})
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_it_is_a_configuration_or_its_mistakes_are_named(target: Target) -> None:
+    try_out(target, 400)

@@ -17,8 +17,6 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent import store as module
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.messages import Lease
@@ -27,6 +25,8 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.systemd impo
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import clock
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.config import LoginConfig, VaultConnection
 from ansible_collections.vaultfleet.aws.tests.unit.plugins.module_utils._agent.manager import Manager, managed
+from ansible_collections.vaultfleet.aws.tests.unit.support.fuzz import fd_store
+from ansible_collections.vaultfleet.aws.tests.unit.support.fuzz.target import try_out
 
 URL = "https://vault.example.org:8200"
 KEY = nonce_key(VaultConnection(URL), LoginConfig(type="ec2", role="web"))
@@ -477,39 +477,10 @@ def test_a_probe_that_was_left_behind(manager: Manager) -> None:
     assert manager.names() == []
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(["vf-nonce-1", "vf-token-1", "vf-nonce-x", "vf-probe", "x"]),
-            st.one_of(
-                st.binary(max_size=200),
-                st.dictionaries(
-                    st.sampled_from([*GOOD, "key", "nonce"]),
-                    st.one_of(
-                        st.none(),
-                        st.booleans(),
-                        st.integers(),
-                        st.floats(),
-                        st.text(max_size=10),
-                        st.sampled_from([KEY, TOKEN]),
-                    ),
-                ).map(lambda fields: json.dumps({"v": 1, "seq": 1, **fields}).encode()),
-            ),
-        ),
-        max_size=6,
-    )
-)
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_whatever_is_given_back(found: list[tuple[str, bytes]]) -> None:
+def test_whatever_is_given_back() -> None:
     """Never an error, never a descriptor left open."""
-    before = sum(1 for _entry in Path("/proc/self/fd").iterdir())
-    fds: dict[str, list[int]] = {}
-    for name, content in found:
-        fds.setdefault(name, []).append(sealed(content))
-    store = Store.from_fds(Notifier(None), fds)
-    store.token("b")
-    store.nonce(KEY)
-    assert sum(1 for _entry in Path("/proc/self/fd").iterdir()) == before
+    [target] = fd_store.TARGETS
+    try_out(target, 200)
 
 
 # --- the memory itself

@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import random
+import typing as t
 
-import hypothesis.strategies as st
-from hypothesis import given, settings
+from hypothesis import given
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.templates import plan
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.templates.plan import (
@@ -19,14 +17,16 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.templates.pl
     Ask,
     Fetch,
     Grant,
-    Known,
     Pace,
     Render,
     Renew,
     Setback,
     State,
 )
+from ansible_collections.vaultfleet.aws.tests.unit.support.fuzz.target import bounded
+from ansible_collections.vaultfleet.aws.tests.unit.support.fuzz.template_plan import TARGETS
 
+[target] = TARGETS
 KV = Ask("kv/data/app")
 DB = Ask("db/creds/app")
 CERTIFICATE = Ask("pki/issue/web", None, '{"common_name": "x"}')
@@ -208,71 +208,8 @@ def test_nothing_shows_a_secret() -> None:
     assert "canary" not in shown
 
 
-grants = st.builds(
-    lambda ttl, leased, renewable: Grant(0, ttl, "id" if leased and ttl else "", renewable),
-    st.sampled_from([0.0, 1.0, 2.0, 60.0, 3600.0]),
-    st.booleans(),
-    st.booleans(),
-)
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    seed=st.integers(0, 2**40),
-    answers=st.lists(grants | st.sampled_from([AWAY, DENIED]), min_size=1, max_size=8),
-    templates=st.lists(st.sets(st.sampled_from([KV, DB, CERTIFICATE]), max_size=3), min_size=1, max_size=4),
-    tokens=st.lists(st.floats(1, 2000), max_size=3),
-)
-def test_whatever_the_server_answers(
-    seed: int, answers: list[Grant | Setback], templates: list[set[Ask]], tokens: list[float]
-) -> None:
+@bounded(150)
+@given(target.examples)
+def test_whatever_the_server_answers(example: dict[str, t.Any]) -> None:
     """No request within the floor, no rendering with what has ended, and time goes on."""
-    luck = random.Random(seed)  # noqa: S311 (a game)
-    state = plan.tokened(plan.initial(Pace(), ((0.0, 0.0),) * len(templates), seed), 1, NOW)
-    now, number, begun = NOW, 1, dict[Ask, float]()
-
-    def ask_for(state: State, ask: Ask) -> State:
-        assert now - begun.get(ask, -math.inf) >= FLOOR - 1e-6, "within the floor"
-        begun[ask] = now
-        answer = luck.choice(answers)
-        if isinstance(answer, Setback):
-            return plan.failed(state, ask, answer, now)
-        return plan.got(state, ask, dataclasses.replace(answer, since=now), now)
-
-    for _step in range(400):
-        task = plan.next_task(state, now)
-        if task is None:
-            wake = plan.wake(state)
-            assert wake > now, "it wants to be woken for nothing"
-            due = NOW + tokens[0] if tokens else math.inf
-            if min(wake, due) == math.inf:
-                break
-            if due <= wake:
-                tokens, number, now = tokens[1:], number + 1, max(now, due)
-                state = plan.tokened(state, number, now)
-            else:
-                now = wake
-        elif isinstance(task, Renew):
-            known = state.asks[task.ask]
-            assert known.grant
-            assert now < known.grant.since + known.grant.ttl, "what has ended is renewed"
-            begun[task.ask] = now
-            answer = luck.choice(answers)
-            if isinstance(answer, Setback):
-                state = plan.failed(state, task.ask, answer, now)
-            else:
-                state = plan.renewed(state, task.ask, dataclasses.replace(answer, since=now), now)
-        elif isinstance(task, Fetch):
-            state = ask_for(state, task.ask)
-        else:
-            uses = templates[task.template]
-            for ask in sorted(uses, key=lambda one: one.path):
-                if plan.must_fetch(state, ask, now):
-                    state = ask_for(state, ask)
-                if not state.asks.get(ask, Known()).holds(now):
-                    state = plan.blocked(state, task.template, uses)
-                    break
-            else:
-                state = plan.rendered(state, task.template, uses)
-    else:
-        assert now > NOW + 5, "a hot loop"
+    target.judge(example)
