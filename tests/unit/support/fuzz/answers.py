@@ -76,6 +76,7 @@ CALLS: dict[str, t.Callable[[Vault], object]] = {
     "still wraps": lambda vault: vault.still_wraps(CANARY),
     "health": lambda vault: vault.health(),
 }
+SENDS_NOTHING = ("health",)
 READS: dict[str, t.Callable[[Vault], object]] = {
     "read": lambda vault: reads.fetch(vault, CANARY, Ask("kv/data/app", 2)),
     "write": lambda vault: reads.fetch(vault, CANARY, Ask("pki/issue/web", None, f'{{"key": "{CANARY}"}}')),
@@ -85,7 +86,12 @@ READS: dict[str, t.Callable[[Vault], object]] = {
 
 
 def _judge(example: dict[str, t.Any]) -> str:
-    answers = [Reply(one["status"], one["body"], one["headers"]) for one in example["replies"]]
+    given = example["replies"]
+    if example["call"] in SENDS_NOTHING:  # so a secret in the answer is known by its shape only
+        known = f"hvs.{CANARY}"
+        given = [{**one, "body": one["body"].replace(CANARY.encode(), known.encode())} for one in given]
+        given = [{**one, "headers": {k: v.replace(CANARY, known) for k, v in one["headers"].items()}} for one in given]
+    answers = [Reply(one["status"], one["body"], one["headers"]) for one in given]
     call = {**CALLS, **READS}[example["call"]]
     with (
         Web(answers) as web,
