@@ -131,6 +131,10 @@ chaos: ## Faults and attacks against real parts, 20 minutes: make chaos ARGS="--
 leaks: ## Known secrets through every path, looked for in every place (root: on booted hosts, too)
 	@$(RUN) python -m tests.leaks $(ARGS)
 
+.PHONY: fuzz
+fuzz: ## Ten thousand configurations, options, answers and records that nobody meant to write
+	@$(RUN) python -m tests.fuzz $(ARGS)
+
 .PHONY: venv
 venv: ## Make the virtual environment; .dev/venv points at it
 	@$(TOOL)venv make

@@ -65,7 +65,7 @@ def revoke_created(store: Store, give_up: float | None = None) -> Revoked:
             failures.append(str(e))
             if isinstance(e, VaultError) and e.status is None:
                 away[connection.url] = str(e)  # one wait for a server that is not there
-        except (TypeError, KeyError):
+        except (TypeError, KeyError, AttributeError, ValueError, ArithmeticError):
             failures.append("a record of a token is garbled")
     return Revoked(times, tuple(failures))
 

@@ -24,6 +24,7 @@ HITS = "hits"
 VERSION = 1  # of records and notes
 OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO must not hold us up
 _LARGEST = 4 * 1024 * 1024  # bytes of one of our files
+_LARGEST_NUMBER = 10**15  # seconds
 # What the AWS SDK reads to find credentials; a change of any of these may be another identity.
 CREDENTIAL_FILES = {
     "AWS_CONFIG_FILE": "~/.aws/config",
@@ -110,6 +111,9 @@ def _now() -> float:
 def is_sound(fields: t.Mapping[str, t.Any]) -> bool:
     """Whether these are the fields of a record of a shared token (see ``_shared``)."""
     if fields.keys() != _KINDS.keys() or not all(isinstance(fields[name], kinds) for name, kinds in _KINDS.items()):
+        return False
+    # Of no larger number can time be taken, nor of NaN.
+    if not all(abs(fields[name]) < _LARGEST_NUMBER for name in ("ttl", "ends", "checked") if fields[name] is not None):
         return False
     auth = fields["answer"].get("auth")
     return isinstance(auth, dict) and auth.get("client_token") == fields["token"] and fields["version"] == VERSION

@@ -229,4 +229,4 @@ def _recorded_end(path: str, token: str) -> float | None:
     except (ValueError, AttributeError, RecursionError):
         return None
     is_of_token = fingerprint == hashlib.sha256(token.encode()).hexdigest()  # somebody else may have written since
-    return float(ends) if is_of_token and isinstance(ends, (int, float)) else None
+    return ends if is_of_token and isinstance(ends, (int, float)) else None

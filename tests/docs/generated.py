@@ -14,7 +14,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.docs import chaos, endpoints, findings, from_examples, hint_table, key_table, leaks, measured, states
+from tests.docs import (
+    chaos,
+    endpoints,
+    findings,
+    from_examples,
+    fuzz,
+    hint_table,
+    key_table,
+    leaks,
+    measured,
+    states,
+)
 from tests.docs.blocks import GUIDES
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -28,6 +39,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "credential_injectors": from_examples.credential_injectors,
     **measured.GENERATED,
     **leaks.GENERATED,
+    **fuzz.GENERATED,
     **chaos.GENERATED,
 }
 

@@ -86,7 +86,6 @@ def fuzz(target: Target, examples: int, number: int, database: Path | None = Non
     slowest = 0.0
     last: list[Failure] = []
 
-    @seed(number)
     @settings(
         max_examples=examples,
         deadline=None,
@@ -95,6 +94,7 @@ def fuzz(target: Target, examples: int, number: int, database: Path | None = Non
         report_multiple_bugs=False,
         phases=[Phase.reuse, Phase.generate, Phase.shrink],
     )
+    @seed(number)  # below the settings, whose database it would switch off
     @given(target.examples)
     def campaign(example: t.Any) -> None:
         nonlocal slowest

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._role import peers
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._role.plan import KNOWN, PREFIX, Plan, PlanError, plan
 from ansible_collections.vaultfleet.aws.tests.unit.support.fuzz.target import CANARY, FINE, Target, shown
+from ansible_collections.vaultfleet.aws.tests.unit.support.fuzz.values import near
 from tests.fuzz.module_options import JUNK
 
 _BASE: dict[str, t.Any] = {
@@ -47,16 +48,16 @@ _TEMPLATE = st.fixed_dictionaries(
     },
 )
 _DRAWN: dict[str, st.SearchStrategy[t.Any]] = {
-    **dict.fromkeys(sorted(KNOWN), JUNK),
+    **{name: near(name, JUNK) for name in sorted(KNOWN)},
     **{name: st.sampled_from([CANARY, f"{CANARY}\n", f"{CANARY} x", [CANARY], f"{CANARY}%\0"]) for name in _SECRETS},
     "sinks": st.lists(_SINK, max_size=2) | JUNK,
     "templates": st.lists(_TEMPLATE, max_size=2) | JUNK,
     "state": st.sampled_from(["present", "present", "absent"]) | JUNK,
-    "type": st.sampled_from(["iam", "ec2"]) | JUNK,
-    "readers": st.lists(st.sampled_from(["app", "0", "-x"]) | JUNK, max_size=2) | JUNK,
-    "wait_timeout": st.sampled_from(["5m", 0, -1, "x"]) | JUNK,
+    "readers": near("readers", st.lists(st.sampled_from(["app", "0", "-x"]) | JUNK, max_size=2) | JUNK),
     "no_such_variable": JUNK,
 }
+
+_NAMES = st.sampled_from(sorted(_DRAWN))
 
 
 def _judge(example: dict[str, t.Any]) -> str:
@@ -89,7 +90,7 @@ TARGETS = (
     Target(
         "role variables",
         "the variables of vault_agent",
-        st.sets(st.sampled_from(sorted(_DRAWN)), max_size=5).flatmap(
+        st.one_of(st.sets(_NAMES, max_size=1), st.sets(_NAMES, max_size=2), st.sets(_NAMES, max_size=5)).flatmap(
             lambda names: st.fixed_dictionaries({name: _DRAWN[name] for name in sorted(names)})
         ),
         _judge,

@@ -32,7 +32,7 @@ LONG = [f"--ignore-glob=*/test_{name}.py" for name in LONG_ONES]
 PAGES = ["tests/docs/test_pages.py", "tests/docs/test_measured.py"]  # of the documentation what needs no server
 TRIALS = ["tests/chaos/test_hostile.py", "tests/chaos/test_kills_etc.py", "tests/chaos/test_trials.py"]
 # Of the campaigns and the bench, what needs no server.
-MACHINERY = ["tests/chaos/test_campaign.py", "tests/chaos/test_proxy.py", "tests/bench", "tests/leaks"]
+MACHINERY = ["tests/chaos/test_campaign.py", "tests/chaos/test_proxy.py", "tests/bench", "tests/leaks", "tests/fuzz"]
 # A test that hangs shows where, and ends the run, long before CI's own limit.
 PATIENCE = ["--override-ini=faulthandler_timeout=600", "--override-ini=faulthandler_exit_on_timeout=true"]
 OLDEST = ("_auth", "_agent", "_cli")  # what runs on hosts

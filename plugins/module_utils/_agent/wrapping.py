@@ -24,6 +24,7 @@ from .sinks import Seen, TokenFile
 
 FRONT_END = "agent"
 _ANEW_AT = 2 / 3  # of the lease
+_LARGEST_NUMBER = 10**15  # seconds
 _GRACE = 10.0  # seconds at most for a reader that read the file just before it was replaced
 _DENIED = "let a policy of the token's role allow update on sys/wrapping/wrap, or remove wrap_ttl"
 
@@ -153,4 +154,4 @@ def kept(fields: t.Any, number: int) -> Wrapping | None:
     texts = (wrapping.token, wrapping.text)
     numbers = (wrapping.since, wrapping.ttl, wrapping.wished)
     sound = all(isinstance(one, str) for one in texts) and all(isinstance(one, (int, float)) for one in numbers)
-    return wrapping if sound else None
+    return wrapping if sound and all(0 <= one < _LARGEST_NUMBER for one in numbers) else None  # which NaN is not

@@ -139,7 +139,7 @@ def check_origin(place: Sink, record: Record | None, vault: Vault) -> None:
         theirs, ours = getattr(record, name), getattr(vault.connection, name)
         if theirs != ours:
             raise SinkError(
-                f"the token in {place.path} is of {name} {theirs!r}, not {ours!r}",
+                f"the token in {place.path} is of {name} {theirs[:80]!r}, not {ours!r}",
                 hint=f"set {name} to that, or remove it",
             )
 

@@ -77,7 +77,7 @@ def _grant(answer: Answer, secret: Secret, since: float, wall: float) -> Grant:
     if secret.lease_id and secret.lease_duration:
         return Grant(since, secret.lease_duration, secret.lease_id, secret.renewable)
     expiration = secret.data.get("expiration")
-    if "certificate" in secret.data and isinstance(expiration, int) and expiration > wall:
+    if "certificate" in secret.data and isinstance(expiration, int) and wall < expiration < wall + _LONGEST:
         return Grant(since, expiration - wall)
     if "rotation_period" in secret.data:
         return Grant(since, rotates=_seconds(secret.data.get("ttl")))

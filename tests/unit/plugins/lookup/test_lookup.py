@@ -296,6 +296,11 @@ def test_a_record_that_does_not_count(meta: str, sink: Path) -> None:
     assert run(sink=str(sink)) == ["hvs.sink"]
 
 
+def test_a_record_of_a_time_that_no_clock_reaches(sink: Path) -> None:
+    described(sink, 10**400)
+    assert run(sink=str(sink)) == ["hvs.sink"]
+
+
 def test_a_record_of_an_earlier_token(sink: Path) -> None:
     described(sink, time.time() - 1, "hvs.earlier")
     assert run(sink=str(sink)) == ["hvs.sink"]

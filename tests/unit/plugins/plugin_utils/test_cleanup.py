@@ -85,6 +85,7 @@ def test_garbled_entries(store: Store, vault: FakeVault) -> None:
         {"token": "hvs.b", "connection": 1},
         {"connection": entry(vault.url)["connection"]},
         {"token": "hvs.c", "connection": {"url": vault.url, "more": 1}},
+        {"token": "hvs.d", "connection": {"url": None}},
     ]
     for one in garbled:
         store.add_created(one)

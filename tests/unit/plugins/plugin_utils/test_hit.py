@@ -116,6 +116,8 @@ def test_what_is_not_shared_leaves_no_note(store: Store, vault: FakeVault, tmp_p
     "change",
     [
         {"ends": 0.0},
+        {"ends": 10**400},
+        {"ttl": float("nan")},
         {"checked": -1e9},
         {"version": 0},
         {"token": "another"},

@@ -16,6 +16,7 @@ import hypothesis.strategies as st
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent import keys
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.config import ConfigErrors, Problem, load
 from ansible_collections.vaultfleet.aws.tests.unit.support.fuzz.target import CANARY, FINE, Target, shown
+from ansible_collections.vaultfleet.aws.tests.unit.support.fuzz.values import near
 
 SECRETS = ("secret_key", "session_token", "nonce")
 
@@ -55,6 +56,40 @@ vault = table(keys.VAULT, retry=table(keys.RETRY))
 documents = table(
     keys.TOP, vault=vault, auto_auth=table(keys.AUTO_AUTH, method=method, sink=sinks, sinks=sinks | st.just([]))
 )
+_AWS = {"type": "iam", "role": "web", "region": "us-east-1"}
+_BLOCKS: dict[str, tuple[keys.Table, t.Callable[[t.Any], t.Any]]] = {
+    "top": (keys.TOP, lambda top: top),
+    "vault": (keys.VAULT, lambda top: top["vault"]),
+    "retry": (keys.RETRY, lambda top: top["vault"].setdefault("retry", {})),
+    "auto_auth": (keys.AUTO_AUTH, lambda top: top["auto_auth"]),
+    "method": (keys.METHOD, lambda top: top["auto_auth"]["method"][0]),
+    "aws": (keys.AWS, lambda top: top["auto_auth"]["method"][0]["config"]),
+    "sink": (keys.SINK, lambda top: top["auto_auth"]["sink"][0]),
+    "file": (keys.FILE, lambda top: top["auto_auth"]["sink"][0]["config"]),
+}
+
+
+def _nearly(changes: list[tuple[str, str, t.Any]]) -> dict[str, t.Any]:
+    """A good configuration with a few keys as they should not be."""
+    sink = {"type": "file", "config": {"path": "/tmp/token"}}
+    auto_auth = {"method": [{"type": "aws", "config": dict(_AWS)}], "sink": [sink]}
+    top: dict[str, t.Any] = {"vault": {"address": "https://vault.test:8200"}, "auto_auth": auto_auth}
+    blocks = {name: find(top) for name, (_table, find) in _BLOCKS.items() if name in {one[0] for one in changes}}
+    for block, key, value in changes:
+        blocks[block][key] = value
+    return top
+
+
+def _change(block: str) -> st.SearchStrategy[t.Any]:
+    of = _BLOCKS[block][0]
+    key = st.sampled_from([*of.kinds, *of.refused, "other"])
+    secret = st.sampled_from([CANARY, CANARY + "\n", [CANARY]])
+    return key.flatmap(
+        lambda key: st.tuples(st.just(block), st.just(key), near(key, secret if key in SECRETS else anything))
+    )
+
+
+nearly = st.lists(st.sampled_from([*_BLOCKS]).flatmap(_change), max_size=3).map(_nearly)
 variables = st.dictionaries(
     st.sampled_from(
         ["VAULT_ADDR", "BAO_ADDR", "VAULT_NAMESPACE", "VAULT_CLIENT_TIMEOUT", "VAULT_SKIP_VERIFY", "BAO_CACERT"]
@@ -91,7 +126,9 @@ def _judge(example: dict[str, t.Any]) -> str:
 objects = Target(
     "agent configuration",
     "objects with the agent's keys, and variables of its environment",
-    st.fixed_dictionaries({"file": documents, "environ": variables}),
+    st.fixed_dictionaries(
+        {"file": st.booleans().flatmap(lambda near: nearly if near else documents), "environ": st.just({}) | variables}
+    ),
     _judge,
     share=8,
 )

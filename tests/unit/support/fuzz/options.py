@@ -20,7 +20,7 @@ from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.sink import Sink
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.unwrapped import Wrapping
 from ansible_collections.vaultfleet.aws.tests.unit.support.fuzz.target import CANARY, Target, ended
-from ansible_collections.vaultfleet.aws.tests.unit.support.fuzz.values import Strategy, anything
+from ansible_collections.vaultfleet.aws.tests.unit.support.fuzz.values import Strategy, anything, near
 
 TEXTS = [
     "iam", "ec2", "web", "aws", "auth/aws", "auto", "regional", "global", "us-east-1", "eu-central-1",
@@ -38,8 +38,10 @@ SECRETS: dict[str, list[t.Any]] = {
 
 def options_of(names: t.Iterable[str]) -> Strategy:
     """Options with the right names, mostly; secrets are the canary, well-formed and not."""
-    known = {name: st.sampled_from(SECRETS[name]) if name in SECRETS else value for name in names}
-    some = st.sets(st.sampled_from([*known, "other"]), max_size=8)
+    wrong = {name: st.sampled_from(SECRETS[name]) if name in SECRETS else value for name in names}
+    known = {name: near(name, others) for name, others in wrong.items()}
+    name = st.sampled_from([*known, "other"])
+    some = st.one_of(st.sets(name, max_size=1), st.sets(name, max_size=2), st.sets(name, max_size=8))
     return some.flatmap(lambda names: st.fixed_dictionaries({name: known.get(name, value) for name in sorted(names)}))
 
 
@@ -116,7 +118,8 @@ sink_options = Target(
     "sink options",
     "a sink's path, mode, owner and group",
     st.fixed_dictionaries(
-        {"path": st.just("good") | value}, optional={"mode": value, "owner": value, "group": value, "other": value}
+        {"path": st.just("good") | value},
+        optional={"other": value, **{name: near(name, value) for name in ("mode", "owner", "group")}},
     ),
     _sink,
     share=2,

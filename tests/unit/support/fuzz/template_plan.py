@@ -104,7 +104,7 @@ def _judge(example: dict[str, t.Any]) -> str:
 _grants = st.tuples(st.sampled_from([0.0, 1.0, 2.0, 60.0, 3600.0]), st.booleans(), st.booleans()).map(list)
 TARGETS = (
     Target(
-        "templates' times",
+        "template times",
         "leases, refusals and tokens over simulated time",
         st.fixed_dictionaries(
             {

@@ -32,24 +32,108 @@ json_values: Strategy = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-DEEP = [b"[" * 100_000, b'{"a":' * 100_000, b'{"auth":' + b"9" * 5000 + b"}", b"\xff\xfe", b"null", b"{}", b""]
+BODIES = {
+    "deep list": b"[" * 100_000,
+    "deep object": b'{"a":' * 100_000,
+    "long number": b'{"auth":' + b"9" * 5000 + b"}",
+    "no UTF-8": b"\xff\xfe",
+    "null": b"null",
+    "empty object": b"{}",
+    "nothing": b"",
+}
 
 
-def changed(good: t.Mapping[str, t.Any], values: Strategy = json_values) -> Strategy:
+_ODD: list[t.Any] = [
+    None,
+    True,
+    False,
+    [],
+    {},
+    0,
+    1,
+    -1,
+    10**400,
+    1e308,
+    float("inf"),
+    float("nan"),
+    "",
+    "0",
+    CANARY,
+    "\udc80",
+]
+odd: Strategy = st.one_of(st.sampled_from(_ODD), st.sampled_from(_ODD), json_values)
+
+
+# What an option of this name may be, in whatever front end; for mixtures that get past the first judgement.
+RIGHT: dict[str, list[t.Any]] = {
+    "aad": ["app"],
+    "address": ["https://vault.test:8200"],
+    "assume_role_arn": ["arn:aws:iam::123456789012:role/app"],
+    "assume_role_external_id": ["some-id"],
+    "assume_role_session_name": ["some-session"],
+    "credential_poll_interval": [60, "60s"],
+    "group": ["root", 0, "0"],
+    "header_value": ["vault.example.org"],
+    "log_format": ["json", "standard"],
+    "log_level": ["info", "debug", "warn"],
+    "lookup_interval": ["5m", 60],
+    "max_backoff": ["5m", 300],
+    "metrics_file": ["/tmp/metrics.prom"],
+    "min_backoff": ["1s", 2],
+    "mode": ["0640", 0o600, "0400"],
+    "mount_path": ["aws", "auth/aws", "auth/aws2"],
+    "namespace": ["team", "team/app"],
+    "num_retries": [0, 3],
+    "owner": ["root", 0],
+    "path": ["/tmp/token", "/run/vault-agent/token"],
+    "profile": ["work"],
+    "proxies": ["http://proxy.test:3128", {"https": "http://proxy.test:3128"}],
+    "readers": [["app"], []],
+    "region": ["us-east-1", "auto", "cn-north-1"],
+    "retries": [0, 3, "5"],
+    "revoke_on_exit": [True, False],
+    "role": ["web", "Web-1"],
+    "signature_type": ["identity", "pkcs7", "rsa2048"],
+    "static_secret_render_interval": ["5m"],
+    "sts_endpoint": ["auto", "regional", "global"],
+    "timeout": ["30s", 5],
+    "tls_server_name": ["vault.test"],
+    "tls_skip_verify": [True, False],
+    "type": ["iam", "ec2", "aws", "file"],
+    "url": ["https://vault.test:8200", "http://[::1]:80"],
+    "validate_certs": [True, False],
+    "wait_timeout": ["5m", 60],
+    "wrap_ttl": ["60s", 60],
+    "wrapping_path": ["auth/aws/login"],
+}
+
+
+def near(name: str, others: Strategy) -> Strategy:
+    """A value for the option ``name``: right as often as not."""
+    right = st.sampled_from(RIGHT[name]) if name in RIGHT else others
+    return st.booleans().flatmap(lambda good: right if good else others)
+
+
+def changed(good: t.Mapping[str, t.Any], values: Strategy = odd) -> Strategy:
     """``good`` with some of its fields as they should not be, or left out."""
-    few = st.dictionaries(st.sampled_from(sorted(good)), values, max_size=2)
-    gone = st.lists(st.sampled_from(sorted(good)), max_size=1)
-    return st.tuples(few, gone).map(lambda two: {k: v for k, v in {**good, **two[0]}.items() if k not in two[1]})
+    one = st.dictionaries(st.sampled_from(sorted(good)), values, min_size=1, max_size=1)
+    few = st.dictionaries(st.sampled_from(sorted(good)), values, max_size=3)
+    fields = st.one_of(one, one, few).map(lambda some: {**good, **some})
+    gone = st.sampled_from(sorted(good)).map(lambda name: {k: v for k, v in good.items() if k != name})
+    return st.one_of(st.just(dict(good)), fields, fields, fields, gone)
+
+
+odd_bodies: Strategy = st.sampled_from([*BODIES]).map(lambda name: BODIES[name])  # not in each repr
 
 
 def written(values: Strategy) -> Strategy:
     """As a server writes them: JSON, whole or cut off, or anything else."""
     whole = values.map(lambda value: json.dumps(value).encode())
     cut = whole.flatmap(lambda text: st.integers(0, len(text)).map(lambda end: text[:end]))
-    return st.one_of(whole, whole, whole, cut, st.binary(max_size=60), st.sampled_from(DEEP))
+    return st.one_of(whole, whole, whole, cut, st.binary(max_size=60), odd_bodies)
 
 
-statuses: Strategy = st.sampled_from([200, 200, 200, 204, 301, 307, 400, 403, 404, 412, 429, 472, 473, 500, 501, 503])
+statuses: Strategy = st.sampled_from([*[200] * 9, 204, 301, 307, 400, 403, 404, 412, 429, 472, 473, 500, 501, 503])
 _header_texts: Strategy = st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=20)
 _headers: dict[str, list[str]] = {
     "Content-Type": ["application/json", "text/html", "", f"text/{CANARY}"],

@@ -286,6 +286,14 @@ def test_a_garbled_record_counts_as_none(fields: object) -> None:
     assert wrapping.kept(fields, 1) is None
 
 
+@pytest.mark.parametrize("value", [10**400, 1e300, float("nan"), -1, "1"])
+@pytest.mark.parametrize("field", ["since", "ttl", "wished"])
+def test_a_record_with_times_that_are_none(field: str, value: object) -> None:
+    fields: dict[str, object] = {"token": "x", "text": "x", "since": 1.0, "ttl": 60.0, "wished": 60}
+    assert wrapping.kept(fields, 1)
+    assert wrapping.kept({**fields, field: value}, 1) is None
+
+
 def test_a_reload_gives_the_next_reader_one_if_it_was_used(scene: Scene) -> None:
     scene.file = scene.of(scene.file.wrapping, doubt=True)
     assert scene.see(5) == Seen(False, again=195.0)

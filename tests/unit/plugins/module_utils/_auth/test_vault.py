@@ -238,6 +238,25 @@ def test_not_vault(reply: Reply) -> None:
     assert "canary" not in str(error)
 
 
+@pytest.mark.parametrize("status", [200, 307, 400, 503])
+@pytest.mark.parametrize("header", ["Content-Type", "Content-Encoding", "Location"])
+def test_a_header_with_what_was_sent(header: str, status: int) -> None:
+    """It may repeat a secret that has no shape of a token."""
+    value = "http://canary-secret/" if header == "Location" else "x/canary-secret"
+    error, _web, _proofs = login_error(Reply(status, b"no", {header: value}), retries=0)
+    assert "canary" not in str(error)
+
+
+@pytest.mark.parametrize("token", ["\udc80", "\u20ac", "\u00fc", "a\nb"])
+def test_a_token_that_no_header_holds(token: str) -> None:
+    with Web(Reply(200, LOOKUP)) as web, plain_vault_at(web.url) as vault:
+        for call in (vault.lookup_self, vault.revoke_self, vault.renew_self):
+            with pytest.raises(VaultError, match="what is given as a token is none") as caught:
+                call(token)
+            assert caught.value.hint
+    assert web.seen == []
+
+
 def test_html_refusal() -> None:
     """A gateway's page is told as such, shortened, without its markup."""
     page = b"<html><head><title>403 Forbidden</title></head><body>Ask   the\nowner" + b"." * 5000 + b"</body></html>"

@@ -64,6 +64,8 @@ def test_certificates_and_rotated_passwords() -> None:
     _secret, grant, web = fetched({"data": data}, Ask("pki/issue/web", None, '{"common_name": "x"}'))
     assert 490 < grant.ttl <= 500
     assert (web.seen[0].method, web.seen[0].json) == ("PUT", {"common_name": "x"})
+    _secret, grant, _web = fetched({"data": {"certificate": "x", "expiration": 10**400}})
+    assert grant.ttl == 0
     _secret, grant, _web = fetched({"data": {"password": "p", "ttl": 90, "rotation_period": 3600}})
     assert (grant.ttl, grant.rotates) == (0, 90)
 
