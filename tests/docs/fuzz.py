@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import typing as t
+from collections.abc import Sequence
 
 from tests.docs.blocks import PROJECT
 from tests.fuzz import corpus
@@ -57,7 +58,7 @@ def _read() -> dict[str, t.Any]:
     return found
 
 
-def _table(rows: list[tuple[str, ...]], widths: str) -> str:
+def _table(rows: Sequence[tuple[str, ...]], widths: str) -> str:
     lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", ""]
     for row in rows:
         lines += [f"   {'* -' if number == 0 else '  -'} {cell}" for number, cell in enumerate(row)]
