@@ -112,7 +112,12 @@ def old_python(run: Run) -> Outcome:
 
 def stack_test(run: Run) -> Outcome:
     """Tests against a stack of their own."""
-    return _beside_stack(run.venv, f"stack-{run.core}", ["tests/stack", "tests/live", "tests/docs/live", *TRIALS])
+    return _beside_stack(run.venv, f"stack-{run.core}", ["tests/stack", "tests/live", "tests/docs/live"])
+
+
+def trials(run: Run) -> Outcome:
+    """A few trials of the campaign, in a process that has started no server: they end what is left behind."""
+    return _beside_stack(run.venv, f"trials-{run.core}", TRIALS)
 
 
 def docs(run: Run) -> Outcome:
@@ -190,6 +195,7 @@ PARTS = {
     "simulation": Part("a fleet of agents on simulated time", simulation),
     "docs": Part("the documentation site, without a warning", docs),
     "stack-test": Part("tests against the real stack", stack_test),
+    "trials": Part("a few trials of the campaign of faults", trials),
     "fleet": Part("tests on booted systemd hosts", fleet),
     "gates": Part("documentation, ansible-lint, build and import by Galaxy", gates),
     "package": Part("the tarball, installed and used", package),
@@ -205,6 +211,7 @@ ONCE = (
     "unit-3.9",
     "simulation",
     "docs",
+    "trials",
     "fleet",
     "gates",
     "package",
