@@ -178,6 +178,8 @@ def _unwrapped(options: Options, warn: Warn) -> dict[str, t.Any]:
 def _from_sink(options: Options, warn: Warn) -> dict[str, t.Any]:
     """The token in a file that somebody else keeps fresh. Raises SinkError if it is missing or does not work."""
     path = options["sink"]
+    if not path.isprintable():
+        raise ConfigError("sink", "holds a control character", hint="remove it (a line break is often copied along)")
     token = (sink.read(path) or "").strip()
     if not token:
         raise SinkError(f"sink: there is no token in {path}", hint="see whether the agent that keeps it runs")

@@ -296,6 +296,12 @@ def test_a_record_that_does_not_count(meta: str, sink: Path) -> None:
     assert run(sink=str(sink)) == ["hvs.sink"]
 
 
+@pytest.mark.parametrize("path", ["/run/\0", "/run/token\n"])
+def test_a_sink_that_is_no_path(path: str) -> None:
+    with pytest.raises(AnsibleLookupError, match="sink: holds a control character"):
+        run(sink=path)
+
+
 def test_a_record_of_a_time_that_no_clock_reaches(sink: Path) -> None:
     described(sink, 10**400)
     assert run(sink=str(sink)) == ["hvs.sink"]
