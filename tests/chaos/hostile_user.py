@@ -195,7 +195,7 @@ def _agent(ground: Ground) -> list[Finding]:
         command = [sys.executable, "-m", f"{victims.CORE}._agent.cli", "run", "--config", str(file)]
         environment = {**world.variables(), "RUNTIME_DIRECTORY": str(own / "runtime")}
         with victims.started(command, environment, own) as agent:
-            served = victims.until(lambda: (own / "agent-token").exists())
+            served = victims.until((own / "agent-token").exists)
             won = as_nobody(lambda: steal([str(own)], [agent.pid], [TOKEN, victims.SECRET_KEY]))
             token = (own / "agent-token").read_text() if served else ""
             lives = agent.poll() is None

@@ -23,16 +23,6 @@ from tests.stack.layout import write_private
 
 from .canaries import Canary
 
-_UNPACKERS: dict[str, t.Callable[[Path], bytes]] = {
-    ".gz": lambda path: gzip.decompress(path.read_bytes()),
-    ".tgz": lambda path: gzip.decompress(path.read_bytes()),
-    ".xz": lambda path: lzma.decompress(path.read_bytes()),
-    ".bz2": lambda path: bz2.decompress(path.read_bytes()),
-    ".zip": lambda path: _members(path),
-    ".whl": lambda path: _members(path),
-    ".zst": lambda path: subprocess.run(["zstd", "-dc", str(path)], capture_output=True, check=True).stdout,
-}
-
 
 class SearchError(Exception):
     """The search itself failed."""
@@ -122,6 +112,17 @@ def unpacked(path: Path) -> bytes | None:
 def _members(path: Path) -> bytes:
     with zipfile.ZipFile(path) as archive:
         return b"\n".join(archive.read(name) for name in archive.namelist())
+
+
+_UNPACKERS: dict[str, t.Callable[[Path], bytes]] = {
+    ".gz": lambda path: gzip.decompress(path.read_bytes()),
+    ".tgz": lambda path: gzip.decompress(path.read_bytes()),
+    ".xz": lambda path: lzma.decompress(path.read_bytes()),
+    ".bz2": lambda path: bz2.decompress(path.read_bytes()),
+    ".zip": _members,
+    ".whl": _members,
+    ".zst": lambda path: subprocess.run(["zstd", "-dc", str(path)], capture_output=True, check=True).stdout,
+}
 
 
 def _device(path: str) -> int:
