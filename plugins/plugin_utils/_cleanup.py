@@ -102,6 +102,8 @@ def _has_ended(entry: t.Mapping[str, t.Any]) -> bool:
 def _connection(entry: t.Mapping[str, t.Any], give_up: float) -> VaultConnection:
     """How to reach the token's server, with no more patience than is left. Raises VaultError if none is."""
     connection = VaultConnection(**entry["connection"])
+    if not connection.url.isprintable():
+        raise ValueError("a garbled url")
     left = int(give_up - time.monotonic())
     if left < 1:
         raise VaultError(f"no time was left after {_LONGEST:.0f} s", status=0)

@@ -28,7 +28,7 @@ def about() -> str:
         f"* machine: {found['machine']}, Python {found['python']}",
         f"* {sum(one['examples'] for one in targets):,} examples in {sum(one['seconds'] for one in targets):.0f} s",
         f"* {failures} that ended as they should not",
-        f"* {again['cases']} cases that were found before, of which {again['failures']} failed again",
+        f"* {again['cases']} cases kept from before, of which {again['failures']} failed",
     ]
     return "\n".join(lines)
 
@@ -45,7 +45,7 @@ def table() -> str:
 
 def cases() -> str:
     """What is kept, by target."""
-    rows = [("Target", "Cases", "What they ended in")]
+    rows = [("Target", "Cases", "What they must not end in")]
     kept = corpus.cases()
     for target in sorted({case.target for case in kept}):
         mine = [case.why for case in kept if case.target == target]

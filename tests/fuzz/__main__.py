@@ -14,10 +14,9 @@ import time
 from pathlib import Path
 
 from tests.fuzz import corpus, report
-from tests.fuzz.campaign import Failure, Result, attempt, fuzz
+from tests.fuzz.campaign import Failure, Result, attempt, fuzz, stop_on_signals
 from tests.fuzz.targets import TARGETS, empty_world, shares
 from tests.stack.cache import cache_root
-from tests.tools import commands
 
 
 def main() -> int:
@@ -30,7 +29,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.examples < 1:
         parser.error("--examples is less than 1")
-    commands.raise_on_termination()
+    stop_on_signals()
     number = random.randrange(10**6) if arguments.seed is None else arguments.seed  # noqa: S311 - a draw to repeat
     names = arguments.only or [*TARGETS]
     results: list[Result] = []

@@ -10,6 +10,7 @@ import collections
 import contextlib
 import dataclasses
 import signal
+import threading
 import time
 import traceback
 import typing as t
@@ -46,13 +47,31 @@ class Result:
     failures: tuple[Failure, ...]
 
 
+_stopped = threading.Event()
+
+
+def stop_on_signals() -> None:
+    """Let SIGTERM, SIGHUP and SIGINT end the campaign by KeyboardInterrupt, before the next example.
+
+    Raised at once it may get lost: in a callback of the garbage collector, in a victim that catches it.
+    """
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        _stopped.set()
+
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, stop)
+
+
 class TooLongError(AssertionError):
     """An example takes more time than any may."""
 
 
 @contextlib.contextmanager
 def at_most(seconds: float) -> t.Iterator[None]:
-    """Break off what takes longer, and fail. Raises TooLongError."""
+    """Break off what takes longer, and fail. Raises TooLongError, and KeyboardInterrupt once that is asked for."""
+    if _stopped.is_set():
+        raise KeyboardInterrupt
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise TooLongError(f"it takes more than {seconds:g} s")
@@ -98,12 +117,11 @@ def fuzz(target: Target, examples: int, number: int, database: Path | None = Non
     @given(target.examples)
     def campaign(example: t.Any) -> None:
         nonlocal slowest
-        started = time.monotonic()
+        started, end = time.monotonic(), "FAILED"
         try:
             with at_most(longest):
                 end = target.judge(example)
         except Exception as e:
-            end = "FAILED"
             last[:] = [Failure(target.name, example, _why(e))]
             raise
         finally:
@@ -113,6 +131,8 @@ def fuzz(target: Target, examples: int, number: int, database: Path | None = Non
     begun = time.monotonic()
     with contextlib.suppress(Exception):
         campaign()
+    if _stopped.is_set():
+        raise KeyboardInterrupt
     took = time.monotonic() - begun
     return Result(target.name, target.text, ends.total(), took, slowest, dict(ends.most_common()), tuple(last))
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Cases that were found once, kept as JSON, and tried anew by a unit test and at the start of each campaign."""
+"""Cases that were found once, or have a guard, kept as JSON; a unit test and the start of each campaign try them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BYTES = "=bytes"  # of a mapping that stands for bytes, each as the character o
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A case. why: what it once ended in."""
+    """A case. why: what it must not end in."""
 
     name: str
     target: str

@@ -17,6 +17,7 @@ import typing as t
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent import config
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.config import AgentConfig, ConfigErrors
+from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.problems import printable
 from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.sink_options import AgentSink
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.durations import parse_duration
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import ConfigError
@@ -402,7 +403,7 @@ def _unknown(name: str) -> str:
 
 def problem(name: str, text: str, hint: str) -> str:
     """Return what is said of the variable ``name``, which stands here without its prefix."""
-    return f"{PREFIX}{name}: {text} -- {hint}"
+    return printable(f"{PREFIX}{name}: {text} -- {hint}")
 
 
 def _is_path(value: object) -> bool:

@@ -86,6 +86,7 @@ def test_garbled_entries(store: Store, vault: FakeVault) -> None:
         {"connection": entry(vault.url)["connection"]},
         {"token": "hvs.c", "connection": {"url": vault.url, "more": 1}},
         {"token": "hvs.d", "connection": {"url": None}},
+        {"token": "hvs.e", "connection": {"url": "\udc80"}},
     ]
     for one in garbled:
         store.add_created(one)

@@ -50,6 +50,14 @@ def refused(**more: t.Any) -> list[str]:
     return list(caught.value.problems)
 
 
+def test_a_mistake_is_fit_to_be_shown() -> None:
+    """Also one about a name that is not."""
+    template = {"contents": "x", "dest": "/run/app.conf", "wait": {"\x1f": ""}}
+    said = refused(templates=[template])
+    assert any(r"wait.\x1f: is not a known key -- " in one for one in said)
+    assert all(one.isprintable() for one in said)
+
+
 def method(made: Plan) -> t.Any:
     return made.config["auto_auth"]["method"][0]
 
