@@ -129,8 +129,11 @@ def fuzz(target: Target, examples: int, number: int, database: Path | None = Non
             ends[end] += 1
 
     begun = time.monotonic()
-    with contextlib.suppress(Exception):
+    try:
         campaign()
+    except Exception as e:  # noqa: BLE001 - as above; without an example, one could not even be made
+        if not last:
+            last.append(Failure(target.name, None, _why(e)))
     if _stopped.is_set():
         raise KeyboardInterrupt
     took = time.monotonic() - begun

@@ -89,6 +89,12 @@ def test_a_bug_is_found_made_small_and_remembered(tmp_path: Path) -> None:
     assert campaign.fuzz(PLANTED, 1, 6).failures == ()
 
 
+def test_examples_that_cannot_be_made_fail() -> None:
+    broken = Target("broken", "", st.integers().map(lambda number: number // 0), _judge)
+    [failure] = campaign.fuzz(broken, 10, 1).failures
+    assert failure.why.startswith("ZeroDivisionError: ")
+
+
 def test_a_seed_repeats_a_campaign() -> None:
     def drawn(number: int) -> list[t.Any]:
         seen: list[t.Any] = []
