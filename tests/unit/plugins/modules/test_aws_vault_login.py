@@ -102,7 +102,7 @@ class World:
 WAYS = {"module": False, "in place": True} if importlib.util.find_spec("ansible.errors") else {"module": False}
 
 
-@pytest.fixture(params=WAYS.values(), ids=WAYS)
+@pytest.fixture(params=WAYS.values(), ids=[*WAYS])
 def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[World]:
     """A server that knows the token, and a login that always works."""
 
