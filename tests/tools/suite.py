@@ -26,8 +26,11 @@ from .sessions import run_sessions
 from .venv import ensure_venv, venv_environment
 
 WORKERS = ["--numprocesses=auto", "--maxprocesses=4"]  # each costs 4 s of processor time before its first test
-# Half of the unit tests' time: they try thousands of cases, start programs, or wait.
-LONG_ONES = ("*fuzz", "*properties", "aws", "cli", "lean", "probe", "read_token", "sealing", "single_flight", "wheels")
+# More than half of the unit tests' time: they try thousands of cases, start programs, or wait.
+LONG_ONES = (
+    *("*fuzz", "*properties", "aws", "bounded", "build", "cli", "deadline", "files", "imds", "lean", "probe"),
+    *("read_token", "sealing", "single_flight", "store", "systemd", "wheels"),
+)
 LONG = [f"--ignore-glob=*/test_{name}.py" for name in LONG_ONES]
 PAGES = ["tests/docs/test_pages.py", "tests/docs/test_measured.py"]  # of the documentation what needs no server
 TRIALS = ["tests/chaos/test_hostile.py", "tests/chaos/test_kills_etc.py", "tests/chaos/test_trials.py"]
