@@ -295,9 +295,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils import _login_task
-from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.problems import bug
 from ansible_collections.vaultfleet.aws.plugins.module_utils._auth import cores
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import LoginError
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import LoginError, bug
 
 
 def main() -> None:

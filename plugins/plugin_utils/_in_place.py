@@ -18,8 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 
 from ansible_collections.vaultfleet.aws.plugins.module_utils import _login_task
-from ansible_collections.vaultfleet.aws.plugins.module_utils._agent.problems import bug
-from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import LoginError
+from ansible_collections.vaultfleet.aws.plugins.module_utils._auth.errors import LoginError, bug
 
 
 @dataclasses.dataclass(frozen=True)

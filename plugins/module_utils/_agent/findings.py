@@ -11,8 +11,8 @@ import queue
 import threading
 import typing as t
 
-from .._auth.errors import LoginError, Retry
-from .problems import bug, printable
+from .._auth.errors import LoginError, Retry, bug
+from .problems import printable
 
 Value = t.TypeVar("Value")
 State = t.Literal["ok", "note", "wrong"]
@@ -58,7 +58,7 @@ def attempt(about: str, look: t.Callable[[], Value], seconds: float = _LONGEST, 
         except LoginError as e:
             results.put(Finding("wrong", about, str(e), e.retry))
         except Exception as e:  # noqa: BLE001 - the other looks go on, and the message may hold a secret
-            results.put(Finding("wrong", about, bug(e), Retry.PERMANENT))
+            results.put(Finding("wrong", about, bug(e, "the agent"), Retry.PERMANENT))
 
     threading.Thread(target=work, daemon=True).start()
     try:

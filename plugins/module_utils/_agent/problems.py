@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import typing as t
 
 from .._auth.errors import ConfigError, LoginError, SinkError
@@ -46,15 +45,6 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-def bug(error: Exception, program: str = "the agent") -> str:
-    """Return what is said of an error that nobody expected: its kind and place, as its message may hold a secret."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = "?" if trace is None else f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
-    return f"this is a bug of {program}: {type(error).__name__} at {place}"
 
 
 def judge(

@@ -22,7 +22,7 @@ import time
 import typing as t
 
 from .._auth import clock
-from .._auth.errors import LoginError
+from .._auth.errors import LoginError, bug
 from .._auth.token import Token
 from .._auth.vault import Vault
 from .._auth.version import VERSION
@@ -56,7 +56,6 @@ from .messages import (
     Stop,
     Tick,
 )
-from .problems import bug
 from .publish import METRICS_EVERY, Publisher, started_at
 from .sinks import TokenFile, file_of
 from .store import KeptToken, Store
@@ -442,7 +441,7 @@ class _Agent:
             try:
                 self.inbox.put(job())
             except Exception as e:  # noqa: BLE001 - the agent outlives its own bugs, and shows no secret of them
-                self.inbox.put(failed(bug(e)))
+                self.inbox.put(failed(bug(e, "the agent")))
 
         threading.Thread(target=work, daemon=True).start()
 

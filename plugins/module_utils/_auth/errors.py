@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import re
 import typing as t
 
@@ -109,3 +110,12 @@ def mask(text: str, secrets: t.Iterable[str | None] = ()) -> str:
             text = text.replace(secret, "********")
     text = re.sub(_IN_HEADER, r"\1********", text, flags=re.IGNORECASE)
     return re.sub(_VAULT_SHAPE, r"\1********", text)
+
+
+def bug(error: Exception, program: str) -> str:
+    """Return what is said of an error that nobody expected: its kind and place, as its message may hold a secret."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = "?" if trace is None else f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
+    return f"this is a bug of {program}: {type(error).__name__} at {place}"

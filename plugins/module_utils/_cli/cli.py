@@ -15,10 +15,10 @@ import os
 import sys
 import typing as t
 
-from .._agent.problems import bug, printable
+from .._agent.problems import printable
 from .._auth import cores, environment
 from .._auth.config import LoginConfig, VaultConnection
-from .._auth.errors import ConfigError, CredentialsError, LoginError, MetadataError, Retry, SinkError, mask, redact
+from .._auth.errors import ConfigError, CredentialsError, LoginError, MetadataError, Retry, SinkError, bug, mask, redact
 from . import arguments, output
 from .arguments import Given
 

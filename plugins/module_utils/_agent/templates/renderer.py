@@ -16,12 +16,11 @@ import threading
 import typing as t
 
 from ..._auth import clock
-from ..._auth.errors import LoginError, Retry, SinkError, VaultError
+from ..._auth.errors import LoginError, Retry, SinkError, VaultError, bug
 from ..._auth.vault import Vault
 from ..config import AgentConfig
 from ..log import Log
 from ..messages import Doubted, Rendered
-from ..problems import bug
 from . import command, plan, reads, render
 from .place import Destination
 from .plan import Ask, Setback
@@ -216,7 +215,7 @@ class Renderer:
                 self._doubts.add(ask)
                 self._tell(self._config, Doubted(self._token.number))
         except Exception as e:  # noqa: BLE001 - the agent outlives its own bugs, and shows no secret of them
-            self._state = plan.failed(self._state, ask, Setback(bug(e), permanent=True), clock.now())
+            self._state = plan.failed(self._state, ask, Setback(bug(e, "the agent"), permanent=True), clock.now())
 
     def _render(self, index: int) -> None:
         item = self._items[index]
@@ -255,7 +254,7 @@ class Renderer:
         except command.CommandError as e:
             spoilt(f"its command failed: {e}", placed=True, permanent=False)
         except Exception as e:  # noqa: BLE001 - as above
-            spoilt(bug(e))
+            spoilt(bug(e, "the agent"))
         else:
             self._state = plan.rendered(self._state, index, uses)
             for ask in [ask for ask in self._secrets if ask not in self._state.asks]:
