@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import typing as t
-from collections.abc import Sequence
 
 from tests.chaos.trial import MESSAGE
 from tests.docs.blocks import PROJECT
+from tests.docs.list_table import list_table
 
 RESULTS = PROJECT / "docs" / "results" / "chaos.json"
 _LONGEST = 240  # characters of a message
@@ -45,7 +45,7 @@ def promises() -> str:
     for promise in sorted({one["promise"] for one in findings}):
         mine = [one for one in findings if one["promise"] == promise]
         rows.append((promise, str(len(mine)), str(sum(one["kept"] for one in mine))))
-    return _table(rows, "60 20 20")
+    return list_table(rows, "60 20 20")
 
 
 def trials() -> str:
@@ -60,7 +60,7 @@ def trials() -> str:
             longest = max(run["seconds"] for run in mine)
             told = [one["saw"] for one in findings if one["promise"] == MESSAGE]
             rows.append((name, str(len(mine)), f"{kept} of {len(findings)}", f"{longest:.1f} s", _literal(told)))
-        parts.append(f"{group}\n{'~' * len(group)}\n\n{_table(rows, '24 6 10 10 50')}")
+        parts.append(f"{group}\n{'~' * len(group)}\n\n{list_table(rows, '24 6 10 10 50')}")
     return "\n\n".join(parts)
 
 
@@ -74,13 +74,6 @@ def _literal(told: list[str]) -> str:
         return ""
     text = " ".join(told[-1].replace("`", "'").split())
     return f"``{text if len(text) <= _LONGEST else text[: _LONGEST - 4].rstrip() + ' ...'}``"
-
-
-def _table(rows: Sequence[tuple[str, ...]], widths: str) -> str:
-    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", ""]
-    for row in rows:
-        lines += [f"   {'* -' if number == 0 else '  -'} {cell}".rstrip() for number, cell in enumerate(row)]
-    return "\n".join(lines)
 
 
 GENERATED = {"chaos_run": summary, "chaos_promises": promises, "chaos_trials": trials}

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import typing as t
-from collections.abc import Sequence
 
 from tests.docs.blocks import PROJECT
+from tests.docs.list_table import list_table
 from tests.fuzz import corpus
 
 RESULTS = PROJECT / "docs" / "results" / "fuzz.json"
@@ -40,7 +40,7 @@ def table() -> str:
         ends = ", ".join(f"{count} x {kind}" for kind, count in one["ends"].items())
         longest = f"{one['longest']:.2f} s"
         rows.append((one["text"], f"{one['examples']:,}", longest, ends, str(len(one["failures"]))))
-    return _table(rows, "34 10 10 36 10")
+    return list_table(rows, "34 10 10 36 10")
 
 
 def cases() -> str:
@@ -50,19 +50,12 @@ def cases() -> str:
     for target in sorted({case.target for case in kept}):
         mine = [case.why for case in kept if case.target == target]
         rows.append((target, str(len(mine)), "; ".join(dict.fromkeys(mine))))
-    return _table(rows, "22 8 70")
+    return list_table(rows, "22 8 70")
 
 
 def _read() -> dict[str, t.Any]:
     found: dict[str, t.Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
     return found
-
-
-def _table(rows: Sequence[tuple[str, ...]], widths: str) -> str:
-    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", ""]
-    for row in rows:
-        lines += [f"   {'* -' if number == 0 else '  -'} {cell}" for number, cell in enumerate(row)]
-    return "\n".join(lines)
 
 
 GENERATED = {"fuzz_about": about, "fuzz_table": table, "fuzz_cases": cases}

@@ -11,6 +11,7 @@ import typing as t
 from collections.abc import Callable
 
 from tests.docs.blocks import PROJECT
+from tests.docs.list_table import list_table
 
 Json = dict[str, t.Any]
 RESULTS = PROJECT / "docs" / "results" / "leaks.json"
@@ -37,34 +38,26 @@ def about() -> str:
 
 def table() -> str:
     """Each place of each path."""
-    lines = _head("list-table", ("Path", "Place", "Bytes searched", "Leaks", "Asked for", "Found when planted"))
+    rows: list[tuple[t.Any, ...]] = [("Path", "Place", "Bytes searched", "Leaks", "Asked for", "Found when planted")]
     for row in _read()["rows"]:
         planted = "cannot be here" if row["planted"] is None else f"{row['planted_found']} of {row['planted']}"
         cells = (row["path"], row["place"], f"{row['bytes']:,}", row["hits"], row["asked_for"], planted)
-        lines += _row(cells)
-    return "\n".join(lines)
+        rows.append(cells)
+    return list_table(rows)
 
 
 def asked_for() -> str:
     """What may hold a secret, and why."""
-    lines = _head("list-table", ("Path", "Place", "Where", "What", "Why"))
+    rows: list[tuple[t.Any, ...]] = [("Path", "Place", "Where", "What", "Why")]
     for one in _read()["allowed"]:
         kinds = "any" if len(one["kinds"]) > 5 else ", ".join(one["kinds"])
-        lines += _row((one["path"], one["place"], f"``{one['where']}``", kinds, one["reason"]))
-    return "\n".join(lines)
+        rows.append((one["path"], one["place"], f"``{one['where']}``", kinds, one["reason"]))
+    return list_table(rows)
 
 
 def _read() -> Json:
     found: Json = json.loads(RESULTS.read_text(encoding="utf-8"))
     return found
-
-
-def _head(directive: str, names: tuple[str, ...]) -> list[str]:
-    return [f".. {directive}::", "   :header-rows: 1", "", *_row(names)]
-
-
-def _row(cells: tuple[t.Any, ...]) -> list[str]:
-    return [f"   {'* -' if number == 0 else '  -'} {cell}" for number, cell in enumerate(cells)]
 
 
 GENERATED: dict[str, Callable[[], str]] = {
