@@ -116,7 +116,7 @@ def _killed(service: Service, times: int, luck: random.Random) -> list[Finding]:
     logins = f"{found}, {times} kills in {lasted:.0f} s"
     return [
         Finding(NO_TORN_SINK, not trial.faults, "; ".join(trial.faults[:2]) or f"{trial.reads} reads, all whole"),
-        Finding(NO_WRONG_TOKEN, service.refusals() == 0, f"{len(trial.tokens)} tokens, tried {trial.tries} times"),
+        Finding(NO_WRONG_TOKEN, not service.refusals(), f"{len(trial.tokens)} tokens, tried {trial.tries} times"),
         Finding(LOGIN_RATE, not found.unexplained, logins, found.lost + found.late),
         Finding(RECOVERY, back < SLACK and restarts == str(times), f"{restarts} restarts; the token works"),
         told(service.show("StatusText"), "serving|at risk"),
@@ -203,7 +203,7 @@ def rebooted(ground: Ground) -> list[Finding]:
             _returns(lambda: entry in node.show("StatusText"), 30)
             words = told(node.show("StatusText"), entry)
             time.sleep(ground.random.uniform(0, 2))
-            refused = node.refusals()
+            refused = len(node.refusals())
             lasted = time.monotonic() - up
             stack.delete_accesslist(node.instance)
             back = _returns(node.works)

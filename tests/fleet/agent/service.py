@@ -246,13 +246,12 @@ class Service:
         """When it asked for a login, in seconds since the epoch."""
         return [parsed(entry["time"]) for entry in self._login_entries("request")]
 
-    def refusals(self) -> int:
-        """How many logins of it were refused; one whose sender died on the way was not."""
-        answers = self._login_entries("response")
-        return sum(
-            "client_token" not in one.get("auth", {}) and "context canceled" not in one.get("error", "")
-            for one in answers
-        )
+    def refusals(self) -> list[str]:
+        """What logins of it were refused for; one whose sender died on the way, in whatever the server did, was not."""
+        answers = [one for one in self._login_entries("response") if "client_token" not in one.get("auth", {})]
+        # The server's own error, or the answer of the AWS method, which asks AWS on the sender's behalf.
+        texts = [one.get("error") or str(one.get("response", {}).get("data", {}).get("error")) for one in answers]
+        return [text for text in texts if "context canceled" not in text]
 
     def _login_entries(self, kind: str) -> list[Json]:
         digest = self.stack.root("POST", "sys/audit-hash/to-file", {"input": self.name})["hash"]
