@@ -113,10 +113,13 @@ def _killed(service: Service, times: int, luck: random.Random) -> list[Finding]:
     service.tokens.update(trial.tokens)
     back = _returns(service.works)
     restarts = service.show("NRestarts")
+    refused = service.refusals(trial.kills)
     logins = f"{found}, {times} kills in {lasted:.0f} s"
     return [
         Finding(NO_TORN_SINK, not trial.faults, "; ".join(trial.faults[:2]) or f"{trial.reads} reads, all whole"),
-        Finding(NO_WRONG_TOKEN, not service.refusals(), f"{len(trial.tokens)} tokens, tried {trial.tries} times"),
+        Finding(
+            NO_WRONG_TOKEN, not refused, "; ".join(refused) or f"{len(trial.tokens)} tokens, tried {trial.tries} times"
+        ),
         Finding(LOGIN_RATE, not found.unexplained, logins, found.lost + found.late),
         Finding(RECOVERY, back < SLACK and restarts == str(times), f"{restarts} restarts; the token works"),
         told(service.show("StatusText"), "serving|at risk"),

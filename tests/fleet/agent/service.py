@@ -26,6 +26,8 @@ from . import unit
 Json = dict[str, t.Any]
 
 _NUMBERS = itertools.count(1)
+_UNREAD = 1.0  # seconds before a busy server reads a request, whose sender may have died meanwhile
+_UNTOLD = 0.2  # seconds before a busy test writes down that it has killed
 
 
 @dataclass
@@ -246,12 +248,20 @@ class Service:
         """When it asked for a login, in seconds since the epoch."""
         return [parsed(entry["time"]) for entry in self._login_entries("request")]
 
-    def refusals(self) -> list[str]:
-        """What logins of it were refused for; one whose sender died on the way, in whatever the server did, was not."""
-        answers = [one for one in self._login_entries("response") if "client_token" not in one.get("auth", {})]
-        # The server's own error, or the answer of the AWS method, which asks AWS on the sender's behalf.
-        texts = [one.get("error") or str(one.get("response", {}).get("data", {}).get("error")) for one in answers]
-        return [text for text in texts if "context canceled" not in text]
+    def refusals(self, deaths: t.Sequence[float] = ()) -> list[str]:
+        """What logins of it were refused for. deaths: when it was killed, in seconds since the epoch.
+
+        A login under way at a death was not refused: the server sees that nobody waits for it any more and gives up, in
+        words that depend on what it was doing (seen: "context canceled", "internal error").
+        """
+        begun = {entry["request"]["id"]: parsed(entry["time"]) for entry in self._login_entries("request")}
+        refused = []
+        for entry in self._login_entries("response"):
+            since, until = begun[entry["request"]["id"]] - _UNREAD, parsed(entry["time"]) + _UNTOLD
+            if "client_token" not in entry.get("auth", {}) and not any(since <= death <= until for death in deaths):
+                # The server's own error, or what the AWS method answered.
+                refused.append(entry.get("error") or str(entry.get("response", {}).get("data", {}).get("error")))
+        return refused
 
     def _login_entries(self, kind: str) -> list[Json]:
         digest = self.stack.root("POST", "sys/audit-hash/to-file", {"input": self.name})["hash"]

@@ -54,7 +54,7 @@ def test_kills(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
         assert found.unexplained == ()
         assert found.first == 1
         assert trial.service.show("NRestarts") == str(len(trial.kills))
-        assert trial.service.refusals() == []
+        assert trial.service.refusals(trial.kills) == []
         assert trial.service.works()
         # Where processors are scarce, what is left of a token may be too little for a start and a login.
         assert len(trial.ended) <= 1 + len(trial.kills) / 50, "\n\n".join(around(trial, end) for end in trial.ended)
