@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import shlex
+import tempfile
 import textwrap
 import typing as t
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,7 @@ from tests.tools.project import ROOT
 
 _TOKEN = re.compile(r"\b(?:hv[sbr]\.|[sbr]\.)[A-Za-z0-9_-]{20,}")
 _WIDTH = 118
+FOLDER = "vaultfleet-chaos-"  # how the name of a campaign's folder begins
 
 
 def line_of(entry: Entry) -> str:
@@ -102,12 +104,14 @@ def summary(entries: Sequence[Entry], left_out: Sequence[Trial], seed: int) -> s
 
 
 def as_json(
-    entries: Sequence[Entry], left_out: Sequence[Trial], seed: int, minutes: float, own: Path
+    entries: Sequence[Entry], left_out: Sequence[Trial], seed: int, minutes: float, lanes: int
 ) -> dict[str, t.Any]:
-    """All of it as JSON. own: the campaign's folder, whose name is in messages."""
+    """All of it as JSON. lanes: how many trials ran side by side."""
+    own = re.compile(rf"{re.escape(tempfile.gettempdir())}/{FOLDER}\w+")
 
     def clean(text: str) -> str:
-        for path, name in ((str(own), "TEMPORARY"), (str(ROOT), "PROJECT"), (str(Path.home()), "HOME")):
+        text = own.sub("TEMPORARY", text)
+        for path, name in ((str(ROOT), "PROJECT"), (str(Path.home()), "HOME")):
             text = text.replace(path, name)
         return _TOKEN.sub("(a token)", text)
 
@@ -129,6 +133,7 @@ def as_json(
     return {
         "seed": seed,
         "minutes": minutes,
+        "lanes": lanes,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": f"{os.cpu_count()} processors, {platform.system()} {platform.machine()}",
         "python": platform.python_version(),

@@ -15,19 +15,20 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import typing as t
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.chaos import __main__ as command
-from tests.chaos import campaign, confined, report
+from tests.chaos import campaign, confined, lanes, report
 from tests.chaos.trial import MESSAGE, NOTHING_LEFT, RECOVERY, TRIED, Finding, Ground, LeftOut, Trial
 from tests.tools import commands
-from tests.tools.project import ROOT
+from tests.tools.project import ROOT, ToolError
 
 
 class Whole(campaign.Keeper):
@@ -236,14 +237,15 @@ def test_the_table_shows_the_worst_of_all_rounds() -> None:
     assert report.again(third) in report.line_of(third)
 
 
-def test_json_tells_no_paths_and_no_tokens(tmp_path: Path) -> None:
-    saw = f"{tmp_path}/stack {ROOT}/plugins {Path.home()}/x hvs.CAESIJ0123456789abcdefghij"
-    found = report.as_json([entry(Finding(MESSAGE, True, saw, 1.23456))], [drawing("late")], 7, 20, tmp_path)
+def test_json_tells_no_paths_and_no_tokens() -> None:
+    with tempfile.TemporaryDirectory(prefix=report.FOLDER) as own:
+        saw = f"{own}/stack {ROOT}/plugins {Path.home()}/x hvs.CAESIJ0123456789abcdefghij"
+    found = report.as_json([entry(Finding(MESSAGE, True, saw, 1.23456))], [drawing("late")], 7, 20, 2)
     [run] = found["runs"]
     assert run["findings"][0]["saw"] == "TEMPORARY/stack PROJECT/plugins HOME/x (a token)"
     assert run["findings"][0]["figure"] == 1.235
     assert found["not_begun"] == [{"group": "made up", "name": "late"}]
-    assert str(tmp_path) not in json.dumps(found)
+    assert own not in json.dumps(found)
 
 
 @pytest.mark.parametrize(("kept", "code"), [(True, 0), (False, 1)])
@@ -279,3 +281,80 @@ def test_draws_are_of_the_seed_and_the_name() -> None:
     assert campaign.draws(3, drawing("x")).random() == random.Random("3:x").random()
     assert campaign.seed_of(3, 1) == 3
     assert len({campaign.seed_of(3, number) for number in range(1, 9)}) == 8
+
+
+def test_groups_stay_together_in_lanes_of_about_the_same_length() -> None:
+    trials = [
+        dataclasses.replace(drawing(f"{group}{number}", group), seconds=1) for group in "abc" for number in range(4)
+    ]
+    trials += [dataclasses.replace(drawing(f"d{number}", "d"), seconds=1) for number in range(8)]
+    found = lanes.split(trials, 2)
+    assert sorted(one.name for lane in found for one in lane) == sorted(one.name for one in trials)
+    assert sorted(len(lane) for lane in found) == [8, 12]
+    assert not {one.group for one in found[0]} & {one.group for one in found[1]}
+    assert lanes.split(trials, 1) == [trials[12:] + trials[:12]]
+    assert len(lanes.split(trials, 99)) == 4
+
+
+def test_lanes_run_side_by_side() -> None:
+    """Each in a process of its own, which tells what it has at once."""
+
+    def counts() -> Generator[int]:
+        for _time in range(3):
+            yield os.getpid()
+            time.sleep(0.3)
+
+    found = list(lanes.side_by_side([counts, counts]))
+    assert len(found) == 6
+    assert len({*found, os.getpid()}) == 3
+    assert len(set(found[:2])) == 2
+
+
+@pytest.mark.parametrize("words", ["no stack", "a lane ended with 3"])
+def test_a_lane_that_fails_ends_the_others(words: str, tmp_path: Path) -> None:
+    """Which clean up; its error is the parent's."""
+    begun, cleaned = tmp_path / "begun", tmp_path / "cleaned"
+
+    def fails() -> Generator[int]:
+        while not begun.exists():
+            time.sleep(0.02)
+        yield 1
+        if words == "no stack":
+            raise ToolError(words)
+        os._exit(3)
+
+    def other() -> Generator[int]:
+        try:
+            begun.touch()
+            yield 2
+            time.sleep(60)
+        finally:
+            cleaned.touch()
+
+    start = time.monotonic()
+    with pytest.raises(ToolError, match=words):
+        list(lanes.side_by_side([fails, other]))
+    assert time.monotonic() - start < 30
+    assert cleaned.exists()
+
+
+def test_an_interruption_reaches_each_lane_once(tmp_path: Path) -> None:
+    """However often the user presses the keys, each lane cleans up undisturbed."""
+
+    def works(number: int) -> Generator[int]:
+        try:
+            yield number
+            time.sleep(60)
+        finally:
+            time.sleep(0.5)
+            (tmp_path / str(number)).touch()
+
+    seen = []
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - only once both have begun
+        for number in lanes.side_by_side([lambda: works(1), lambda: works(2)]):
+            seen.append(number)
+            if len(seen) == 2:
+                for delay in (0.1, 0.3):
+                    threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)).start()
+    assert sorted(seen) == [1, 2]
+    assert {one.name for one in tmp_path.iterdir()} == {"1", "2"}
