@@ -35,6 +35,7 @@ from tests.chaos import (
     proxied_module,
     proxied_playbook,
     proxied_sts,
+    rolled_out,
     servers,
 )
 from tests.chaos.confined import Tried, confined
@@ -69,6 +70,7 @@ FAMILIES: tuple[Family, ...] = (
     proxied_module,
     proxied_playbook,
     proxied_sts,
+    rolled_out,
     servers,
 )
 

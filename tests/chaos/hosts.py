@@ -75,7 +75,7 @@ def _service(ground: Ground, host: Host, kind: str, number: int = 0, **wishes: t
         service.remove()
 
 
-def _returns(condition: Callable[[], bool], seconds: float = 60.0) -> float:
+def returns(condition: Callable[[], bool], seconds: float = 60.0) -> float:
     """Wait for it; how long that took, infinite if it did not come."""
     begun = time.monotonic()
     while time.monotonic() < begun + seconds:
@@ -97,21 +97,22 @@ def killed(ground: Ground, times: int) -> list[Finding]:
         for service in (node, user):
             service.start()
         nonce = node.nonce()
-        draws = [random.Random(ground.random.random()) for _service in range(2)]
-        runs = [pool.submit(_killed, service, times, luck) for service, luck in zip((node, user), draws, strict=True)]
+        draws = [(service, random.Random(ground.random.random())) for service in (node, user)]
+        runs = [pool.submit(under_kills, service, luck, times) for service, luck in draws]
         found = [one for run in runs for one in run.result()]
         same = nonce == node.nonce() == node.entry()["client_nonce"]
         return [*found, Finding(NONCE_KEPT, same, "the nonce of the first login is the server's and systemd's")]
 
 
-def _killed(service: Service, times: int, luck: random.Random) -> list[Finding]:
+def under_kills(service: Service, luck: random.Random, times: int) -> list[Finding]:
+    """Kill it at random moments; what its readers and the server saw of that."""
     trial = kills.Trial(service)
     begun = time.monotonic()
     trial.run(times, luck)
     lasted = time.monotonic() - begun
     found = kills.account(trial, SHORTEST_LIFE)
     service.tokens.update(trial.tokens)
-    back = _returns(service.works)
+    back = returns(service.works)
     restarts = service.show("NRestarts")
     refused = service.refusals(trial.kills)
     logins = f"{found}, {times} kills in {lasted:.0f} s"
@@ -135,12 +136,12 @@ def full(ground: Ground) -> list[Finding]:
         with Reader(ground.stack, service.file("token"), MARK) as reader:
             time.sleep(ground.random.uniform(0, 2))
             host.run(["sh", "-c", "cat /dev/zero > /run/ballast"], check=False)
-            _returns(lambda: "cannot write" in service.show("StatusText"), 20)
+            returns(lambda: "cannot write" in service.show("StatusText"), 20)
             message = told(service.show("StatusText"), "cannot write .*token.*No space left")
             time.sleep(ground.random.uniform(2, 6))
             before = service.token()
             host.run(["rm", "/run/ballast"])
-            seconds = _returns(lambda: service.token() != before and service.works())
+            seconds = returns(lambda: service.token() != before and service.works())
             time.sleep(0.5)
         logins = len(service.logins())
         # The pause after so many failures; see ``lifecycle._sink_failed``.
@@ -171,12 +172,12 @@ def stepped(ground: Ground, step: int) -> list[Finding]:
             time.sleep(ground.random.uniform(0, 2))
             host.write(file, f"{step:+d}\n")
             before, begun = len(service.logins()), time.monotonic()
-            _returns(lambda: CLOCK in service.show("StatusText"), 30)
+            returns(lambda: CLOCK in service.show("StatusText"), 30)
             message = told(service.show("StatusText"), CLOCK)
             time.sleep(ground.random.uniform(2, 5))
             lasted, tries = time.monotonic() - begun, len(service.logins()) - before
             host.write(file, "+0\n")
-            seconds = _returns(service.works)
+            seconds = returns(service.works)
             time.sleep(0.3)
         return [
             *reader.findings(),
@@ -201,15 +202,15 @@ def rebooted(ground: Ground) -> list[Finding]:
             for service in made:
                 service.host = host
             up = time.monotonic()
-            seconds = _returns(iam.works)
+            seconds = returns(iam.works)
             entry = f"identity-accesslist/{node.instance}"
-            _returns(lambda: entry in node.show("StatusText"), 30)
+            returns(lambda: entry in node.show("StatusText"), 30)
             words = told(node.show("StatusText"), entry)
             time.sleep(ground.random.uniform(0, 2))
             refused = len(node.refusals())
             lasted = time.monotonic() - up
             stack.delete_accesslist(node.instance)
-            back = _returns(node.works)
+            back = returns(node.works)
             fresh = all(service.token() != old[service.name] for service in made)
             for service in made:
                 service.judge_secrecy()

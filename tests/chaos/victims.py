@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 import re
@@ -260,15 +261,17 @@ def marked() -> Iterator[tuple[dict[str, str], Callable[[], int]]]:
     Ansible's workers are in sessions of their own, which no signal to a process group reaches. None is left afterwards.
     """
     mark = secrets.token_hex(8)
-
-    def kill() -> int:
-        return sum(_kill(pid) for pid in _having(f"{_MARK}={mark}"))
-
+    kill = functools.partial(kill_all, f"{_MARK}={mark}")
     try:
         yield {_MARK: mark}, kill
     finally:
         while kill():
             time.sleep(0.02)
+
+
+def kill_all(setting: str) -> int:
+    """Kill (SIGKILL) every process that has ``setting``, as NAME=value, in its environment; how many there were."""
+    return sum(_kill(pid) for pid in _having(setting))
 
 
 def _having(setting: str) -> Iterator[int]:

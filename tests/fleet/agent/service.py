@@ -62,6 +62,10 @@ class Service:
         self.stack.root("PUT", f"auth/aws/role/{self.name}", parameters)
         self.stack.delete_accesslist(self.instance)
         self.stack.imds_reset(self.instance)  # its credentials end an hour after they were first asked for
+        self.put()
+
+    def put(self) -> None:
+        """Put it onto the host."""
         self.host.run(["useradd", "--system", "--user-group", "--no-create-home", self.name])
         self.host.write("/etc/vault-agent/ca.pem", Path(self.stack.env["VAULT_CACERT"]).read_text(encoding="ascii"))
         self.configure()
