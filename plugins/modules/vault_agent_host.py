@@ -160,6 +160,7 @@ def main() -> None:
     result: dict[str, t.Any] = {"systemd": seen.systemd(), "selinux": look.selinux()}
     seen.foreign()
     if params["state"] == "present":
+        seen.occupied()
         if params["service_state"] == "started" and result["systemd"]["version"] and not result["systemd"]["runs"]:
             seen.problems.append("systemd does not run here -- set vault_agent_service_state: stopped for an image")
         result["python"] = seen.python(params["python"])

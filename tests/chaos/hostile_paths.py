@@ -12,6 +12,7 @@ import os
 import socket
 import stat
 import sys
+import typing as t
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,8 +53,8 @@ def _store(world: victims.World) -> victims.Ran:
     return victims.command(world, "--store")
 
 
-def _agent(world: victims.World) -> victims.Ran:
-    """Everything that the agent writes is in ``place``."""
+def _agent(world: victims.World, **more: t.Any) -> victims.Ran:
+    """Everything that the agent writes is in ``place``. more: for the top of its configuration."""
     place = world.folder / "place"
     sink = {"type": "file", "config": {"path": str(place / "agent-token")}}
     method = {"type": "aws", "exit_on_err": True, "config": {"type": "iam", "role": "web"}}
@@ -62,10 +63,17 @@ def _agent(world: victims.World) -> victims.Ran:
         auto_auth={"method": method, "sink": [sink], "metrics_file": str(place / "metrics.prom")},
         pid_file=str(place / "agent.pid"),
         exit_after_auth=True,
+        **more,
     )
     environment = {**world.variables(), "RUNTIME_DIRECTORY": str(place)}
     command = [sys.executable, "-m", f"{victims.CORE}._agent.cli", "run", "--config", str(file), "--once"]
     return victims.run(command, environment, world.folder, longest=25)
+
+
+def _rendering(world: victims.World) -> victims.Ran:
+    """It renders a file, too."""
+    destination = str(world.folder / "place" / "rendered.conf")
+    return _agent(world, jinja_template=[{"contents": "plain", "destination": destination}])
 
 
 def _keygen(world: victims.World) -> victims.Ran:
@@ -88,11 +96,14 @@ _WRITERS: Mapping[str, Writer] = {
     "status file": Writer("place/status.json", _agent),
     "metrics file": Writer("place/metrics.prom", _agent),
     "pid file": Writer("place/agent.pid", _agent),
+    "rendered file": Writer("place/rendered.conf", _rendering),
     "private key": Writer("place/private.json", _keygen),
     "public key": Writer("place/public.json", _keygen),
     "lookup's folder": Writer("memory", victims.lookup),
     "bundles' lock": Writer("place/.lock", _bundle),
 }
+
+_WAITED_FOR = {"agent's sink": "agent-token", "rendered file": "rendered.conf"}
 
 
 def trials() -> list[Trial]:
@@ -200,6 +211,16 @@ def _place(folder: Path, name: str, writer: Writer, url: str) -> Iterator[tuple[
     yield world, path, victim
 
 
+def unwritten(folder: Path) -> set[str]:
+    """Which paths are not there afterwards if nothing is planted: a trial would find nothing out about them."""
+    with contextlib.ExitStack() as stack:
+        web = stack.enter_context(Web(_answers))
+        places = {name: stack.enter_context(_place(folder, name, one, web.url)) for name, one in _WRITERS.items()}
+        works = {name: functools.partial(one.run, places[name][0]) for name, one in _WRITERS.items()}
+        victims.side_by_side(works)
+        return {name for name, (_world, path, _victim) in places.items() if not path.exists()}
+
+
 def _planted(kind: str, ground: Ground) -> list[Finding]:
     """Each path of ours has that on it; it is refused in words or replaced, and the victim's file is as it was."""
     runs, harm, left = {}, [], []
@@ -236,8 +257,8 @@ def _planted(kind: str, ground: Ground) -> list[Finding]:
 
 
 def _waits(name: str, ran: victims.Ran) -> bool:
-    """An agent tries again for ever to write its sink, and says so."""
-    return name == "agent's sink" and "agent-token" in ran.text and "not" in ran.text
+    """An agent tries again for ever to write a sink or to render, and says so."""
+    return _WAITED_FOR.get(name, "\0") in ran.text and "not" in ran.text
 
 
 def _facts(path: Path) -> tuple[int, int, int, int, int] | None:

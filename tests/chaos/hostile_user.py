@@ -219,14 +219,14 @@ def _play(ground: Ground) -> list[Finding]:
         book.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
         command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local", str(book)]
         folder = folder_in("/dev/shm")
-        with victims.started(command, world.variables(), ground.folder) as play:
+        with contextlib.ExitStack() as after:
+            play = after.enter_context(victims.started(command, world.variables(), ground.folder))
             store = Path(folder)
+            after.callback(lambda: [shutil.rmtree(one) for one in _stores(store, play.pid)])
             there = victims.until(lambda: any(map(_holds_token, _stores(store, play.pid))))
             stores = _stores(store, play.pid)
             won = as_nobody(lambda: steal([folder, *map(str, stores)], [play.pid], [TOKEN, victims.SECRET_KEY]))
             whole = bool(stores) and _holds_token(stores[0])
-        for one in stores:
-            shutil.rmtree(one, ignore_errors=True)
     return [
         Finding(UNHARMED, there and whole, "the store is as it was" if whole else "there is no store with the token"),
         _lost(won),

@@ -42,6 +42,7 @@ HOST = "trixie"
 _OTHERS = "/opt/of-another"  # on the file system that the role writes to, as hard links have to be
 _TEXT = "what is of somebody else"
 _LONGEST = 90.0  # seconds of a run: nothing hangs
+_SAID = ("[ERROR]: ", "fatal: ", "failed: ")  # lines that say why; the second is censored where a task has secrets
 _PLANTED: Mapping[str, str] = {
     "symbolic link": f"ln -s {_OTHERS}/victim {{path}}",
     "symbolic link to a folder": f"ln -s {_OTHERS} {{path}}",
@@ -55,7 +56,7 @@ def trials() -> list[Trial]:
     return [
         Trial(GROUP, "the role's service (ec2) killed at random moments", functools.partial(killed, times=6), 60),
         Trial(GROUP, "runs of the role killed at random moments", functools.partial(broken_off, times=4), 60),
-        *(Trial(GROUP, f"{kind} wherever the role writes", functools.partial(planted, kind), 60) for kind in _PLANTED),
+        *(Trial(GROUP, f"{kind} wherever the role writes", functools.partial(planted, kind), 30) for kind in _PLANTED),
     ]
 
 
@@ -132,7 +133,8 @@ def broken_off(ground: Ground, times: int) -> list[Finding]:
         config = looks.config(service.host, service.name)
         logins = len(service.logins())
         left = sorted(set(looks.files(service.host)) - set(before))
-        done = last.rc == 0 and config["auto_auth"]["lookup_interval"] in ("40m", 2400)
+        print(last.shown)
+        done = last.rc == 0 and config["auto_auth"]["lookup_interval"] == "2400s"
         return [
             *reader.findings(),
             Finding(RECOVERY, done and back < _LONGEST, f"the next run made the change, in {last.wall:.0f} s"),
@@ -176,10 +178,11 @@ def _roll_out(runner: Runner, host: Host, wishes: Mapping[str, t.Any], traps: li
         in_time = Finding(IN_TIME, slowest < _LONGEST, f"a run took at most {slowest:.0f} s", slowest)
         if run.rc == 0:
             break
-        words = run.failed.get(HOST, run.shown[-300:])
+        words = " ".join(line for line in run.shown.splitlines() if line.startswith(_SAID))
         named = [path for path in traps if path in words and path not in refused]
         if not named or "Traceback" in run.shown:
-            return [in_time, Finding(MESSAGE, False, words)]
+            print(run.shown)
+            return [in_time, Finding(MESSAGE, False, words[:500])]
         refused += named
         host.run(["rm", "-rf", "--", *named])
     again = runner.role(**wishes)
@@ -203,8 +206,8 @@ def _traps(name: str) -> list[str]:
         f"/opt/vaultfleet-agent/{name}",
         f"/opt/vaultfleet-agent/{bundle.version}",
         f"/opt/vaultfleet-agent/.archive-{bundle.sha256}.tar.gz",
-        *(f"/etc/systemd/system/{name}{end}" for end in (".service", ".changed-1.path", ".changed-1.service")),
-        *(f"/etc/systemd/system/multi-user.target.wants/{name}{end}" for end in (".service", ".changed-1.path")),
+        *(f"/etc/systemd/system/{name}{end}" for end in (".service", ".changed-0.path", ".changed-0.service")),
+        *(f"/etc/systemd/system/multi-user.target.wants/{name}{end}" for end in (".service", ".changed-0.path")),
     ]
 
 

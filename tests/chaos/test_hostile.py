@@ -44,6 +44,11 @@ def test_trial(name: str, tmp_path: Path) -> None:
     assert not [one for one in findings if not one.kept]
 
 
+def test_each_writer_writes_where_it_is_hindered(tmp_path: Path) -> None:
+    """But for what goes with its process."""
+    assert hostile_paths.unwritten(tmp_path) == {"pid file", "lookup's folder"}
+
+
 FINE = victims.Ran(1, "", "error: refused\n", 1.0, 1 << 20)
 
 

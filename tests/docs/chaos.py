@@ -31,6 +31,7 @@ def summary() -> str:
         f"* seed: {found['seed']}",
         f"* date: {found['date']}, {found['minutes']:g} minutes",
         f"* machine: {found['machine']}, Python {found['python']}{', as root' if found['root'] else ''}",
+        f"* side by side: {found['lanes']}",
         f"* {len(done)} runs of {len({run['name'] for run in done})} trials",
         f"* {len(findings)} promises looked at, {len(broken)} not kept",
         f"* left out: {late} trials for want of time, {len(impossible)} that the machine could not do",

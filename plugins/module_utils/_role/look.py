@@ -12,6 +12,7 @@ import json
 import os
 import pwd
 import re
+import stat
 import sys
 import typing as t
 
@@ -23,6 +24,14 @@ NEWEST_BUNDLE = (3, 13)  # a newer Python runs it, too
 LEAST_SYSTEMD = 247
 _ASK = "import sys, ssl, uuid, http.client, zlib; print('%d.%d' % sys.version_info[:2])"
 _PRIVATE = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")  # noqa: S108 (which the unit closes to the agent)
+
+_KINDS = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "folder",
+    stat.S_IFLNK: "symbolic link",
+    stat.S_IFIFO: "pipe",
+    stat.S_IFSOCK: "socket",
+}
 
 
 class Look:
@@ -188,6 +197,13 @@ class Look:
                     self.problems.append(f"this host has a service {self.name} that is not of this role -- {hint}")
                     break
 
+    def occupied(self) -> None:
+        """Refuse what is of another kind than what the role writes there: in the way, or written through."""
+        for path, kind in places.kinds(self.name).items():
+            found = _kind(path)
+            if found not in ("", kind):
+                self.problems.append(f"{path} is a {found}, where the role has a {kind} -- move it away")
+
     def there(self) -> dict[str, t.Any]:
         """What of the agent is there."""
         unit, folder = f"{self.name}.service", places.credentials(self.name)
@@ -295,6 +311,15 @@ def _login(config: t.Mapping[str, t.Any]) -> dict[str, str]:
         "namespace": method.get("namespace", ""),
         "mount_path": mount[len("auth/") :] if mount.startswith("auth/") else mount,
     }
+
+
+def _kind(path: str) -> str:
+    """What is there, "" for nothing."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return ""
+    return _KINDS.get(stat.S_IFMT(mode), "device")
 
 
 def _runs() -> bool:

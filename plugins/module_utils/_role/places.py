@@ -11,6 +11,7 @@ import os
 CONFIGS = "/etc/vault-agent"
 BUNDLES = "/opt/vaultfleet-agent"
 UNITS = "/etc/systemd/system"
+SENT = ".archive-"  # begins the name of an archive that is to be unpacked
 ARCHIVE = "ARCHIVE"  # file in an unpacked bundle with the SHA-256 of the archive that it came from
 MARK = "vaultfleet.aws"  # in the unit, and in the comment of the user, of each agent that the role put there
 
@@ -38,6 +39,19 @@ def unit(name: str) -> str:
 def wanted(name: str) -> str:
     """The link by which the unit is enabled."""
     return f"{UNITS}/multi-user.target.wants/{name}.service"
+
+
+def kinds(name: str) -> dict[str, str]:
+    """What each path that the role writes, and that may be there, has to be: file, folder or symbolic link."""
+    found = {config(name): "file", unit(name): "file", credentials(name): "folder"}
+    found.update(dict.fromkeys((link(name), wanted(name)), "symbolic link"))
+    for one in reloads(name):
+        found.update({f"{UNITS}/{one}.path": "file", f"{UNITS}/{one}.service": "file"})
+        found[f"{UNITS}/multi-user.target.wants/{one}.path"] = "symbolic link"
+    for folder, begin in ((BUNDLES, SENT), (credentials(name), "")):
+        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        found.update((f"{folder}/{one}", "file") for one in names if one.startswith(begin))
+    return found
 
 
 def reloads(name: str) -> list[str]:

@@ -21,7 +21,7 @@ from . import places
 _VERSION = r"\d[\w.+-]{0,99}"
 _LARGEST = 64 * 1024 * 1024  # bytes, of an archive and of what is in it
 _OPEN = 0o755  # agents run from it, each as a user of its own
-_NEW, _OLD, _ARCHIVE = ".new-", ".old-", ".archive-"
+_NEW, _OLD = ".new-", ".old-"
 
 
 class VersionError(Exception):
@@ -88,7 +88,7 @@ def unused() -> list[str]:
         return []
     entries = sorted(os.listdir(places.BUNDLES))
     used = {places.current(entry) for entry in entries}
-    ours = [entry for entry in entries if re.fullmatch(_VERSION, entry) or entry.startswith((_NEW, _OLD, _ARCHIVE))]
+    ours = [entry for entry in entries if re.fullmatch(_VERSION, entry) or entry.startswith((_NEW, _OLD, places.SENT))]
     return [entry for entry in ours if entry not in used]
 
 

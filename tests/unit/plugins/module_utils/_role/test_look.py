@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import typing as t
 from pathlib import Path
 
@@ -227,6 +228,53 @@ def test_what_is_not_of_the_role_is_left_alone(host: Path) -> None:
     seen = looked()
     seen.foreign()
     assert not seen.problems
+
+
+def test_what_is_in_the_way_is_named(host: Path) -> None:
+    """All of it at once, and by its path; what is as the role has it is not."""
+    outside = host / "outside"
+    outside.mkdir()
+    units = host / "units"
+    (units / "multi-user.target.wants").mkdir()
+    os.mkfifo(units / "agent.changed-0.path")
+    os.link(_touched(outside / "file"), units / "agent.changed-0.service")  # replaced, not written through
+    (units / "multi-user.target.wants" / "agent.changed-0.path").symlink_to("../agent.changed-0.path")
+    (units / "multi-user.target.wants" / "agent.service").mkdir()
+    (host / "configs" / "agent.json").symlink_to(outside)
+    (host / "configs" / "agent.credentials").symlink_to(outside)
+    _touched(host / "bundles" / "agent")
+    (outside / "nonce").mkdir()  # as the link to its folder has it
+    (host / "bundles" / ".archive-0.tar.gz").symlink_to(outside)
+    (host / "units" / "agent.service").write_text("# vaultfleet.aws\n")
+    (host / "configs" / "other.json").symlink_to(outside)
+    seen = looked()
+    seen.occupied()
+    assert sorted(text.replace(str(host), "") for text in seen.problems) == [
+        "/bundles/.archive-0.tar.gz is a symbolic link, where the role has a file -- move it away",
+        "/bundles/agent is a file, where the role has a symbolic link -- move it away",
+        "/configs/agent.credentials is a symbolic link, where the role has a folder -- move it away",
+        "/configs/agent.credentials/nonce is a folder, where the role has a file -- move it away",
+        "/configs/agent.json is a symbolic link, where the role has a file -- move it away",
+        "/units/agent.changed-0.path is a pipe, where the role has a file -- move it away",
+        "/units/multi-user.target.wants/agent.service is a folder, where the role has a symbolic link -- move it away",
+    ]
+
+
+def test_an_agent_of_the_role_is_not_in_the_way(host: Path) -> None:
+    """Nor is an empty host."""
+    seen = looked()
+    seen.occupied()
+    (host / "bundles" / "agent").symlink_to("1.0.0")
+    (host / "configs" / "agent.credentials").mkdir()
+    for path in ("configs/agent.json", "units/agent.service"):
+        _touched(host / path)
+    seen.occupied()
+    assert seen.problems == []
+
+
+def _touched(path: Path) -> Path:
+    path.touch()
+    return path
 
 
 def test_what_was_broken_off_is_due(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
