@@ -222,7 +222,7 @@ def _play(ground: Ground) -> list[Finding]:
         with contextlib.ExitStack() as after:
             play = after.enter_context(victims.started(command, world.variables(), ground.folder))
             store = Path(folder)
-            after.callback(lambda: [shutil.rmtree(one) for one in _stores(store, play.pid)])
+            after.callback(_forget, store, play.pid)
             there = victims.until(lambda: any(map(_holds_token, _stores(store, play.pid))))
             stores = _stores(store, play.pid)
             won = as_nobody(lambda: steal([folder, *map(str, stores)], [play.pid], [TOKEN, victims.SECRET_KEY]))
@@ -235,6 +235,11 @@ def _play(ground: Ground) -> list[Finding]:
 
 def _stores(folder: Path, pid: int) -> list[Path]:
     return list(folder.glob(f"run-{pid}-*")) if folder.is_dir() else []
+
+
+def _forget(folder: Path, pid: int) -> None:
+    for one in _stores(folder, pid):
+        shutil.rmtree(one)
 
 
 def _holds_token(store: Path) -> bool:
