@@ -258,9 +258,10 @@ class Service:
         A login under way at a death was not refused: the server sees that nobody waits for it any more and gives up, in
         words that depend on what it was doing (seen: "context canceled", "internal error").
         """
+        answers = self._login_entries("response")  # before the requests, so that each has its own
         begun = {entry["request"]["id"]: parsed(entry["time"]) for entry in self._login_entries("request")}
         refused = []
-        for entry in self._login_entries("response"):
+        for entry in answers:
             since, until = begun[entry["request"]["id"]] - _UNREAD, parsed(entry["time"]) + _UNTOLD
             if "client_token" not in entry.get("auth", {}) and not any(since <= death <= until for death in deaths):
                 # The server's own error, or what the AWS method answered.
