@@ -29,6 +29,7 @@ from ansible_collections.vaultfleet.aws.tests.unit.support.web import Reply, See
 from tests.chaos import front_ends as victims
 from tests.chaos.places import move_away
 from tests.chaos.trial import MESSAGE, NO_SECRET, NO_WRONG_TOKEN, RECOVERY, UNHARMED, Finding, Ground, LeftOut, Trial
+from tests.chaos.victims import marked
 
 GROUP = "second user"
 _NOBODY = 65534
@@ -220,9 +221,11 @@ def _play(ground: Ground) -> list[Finding]:
         command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local", str(book)]
         folder = folder_in("/dev/shm")
         with contextlib.ExitStack() as after:
-            play = after.enter_context(victims.started(command, world.variables(), ground.folder))
+            mark, kill = after.enter_context(marked())
+            play = after.enter_context(victims.started(command, {**world.variables(), **mark}, ground.folder))
             store = Path(folder)
             after.callback(_forget, store, play.pid)
+            after.callback(kill)  # the worker, too, which may be at the second task
             there = victims.until(lambda: any(map(_holds_token, _stores(store, play.pid))))
             stores = _stores(store, play.pid)
             won = as_nobody(lambda: steal([folder, *map(str, stores)], [play.pid], [TOKEN, victims.SECRET_KEY]))
