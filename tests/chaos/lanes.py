@@ -72,6 +72,7 @@ def side_by_side(works: Sequence[Callable[[], Generator[T]]]) -> Iterator[T]:
                 process.terminate()
             for process in running.values():
                 process.join(commands.GRACE)
+                process.kill()
 
 
 def _tell(work: Callable[[], Generator[T]], pipe: Connection) -> None:

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle import build
+from tests.chaos.cases import in_time
 from tests.chaos.hosts import GROUP, MARK, SHORT, returns, under_kills
 from tests.chaos.trial import (
-    IN_TIME,
     MESSAGE,
     NONCE_KEPT,
     NOTHING_LEFT,
@@ -33,7 +33,7 @@ from tests.chaos.trial import (
 from tests.chaos.victims import LONG, Reader, kill_all, rate
 from tests.fleet import fleet as fleets
 from tests.fleet.agent.service import Service
-from tests.fleet.fleet import Fleet, Wish
+from tests.fleet.fleet import Wish
 from tests.fleet.host import Host
 from tests.fleet.role import bundles, looks
 from tests.fleet.role.runs import Run, Runner
@@ -77,7 +77,7 @@ class RolledOut(Service):
 
 
 @contextlib.contextmanager
-def _fleet(ground: Ground) -> Iterator[Runner]:
+def _runner(ground: Ground) -> Iterator[Runner]:
     """Plays on one host."""
     if os.geteuid() != 0:
         raise LeftOut("hosts are booted by root")
@@ -92,9 +92,10 @@ def _fleet(ground: Ground) -> Iterator[Runner]:
 
 
 @contextlib.contextmanager
-def _rolled_out(ground: Ground, fleet: Fleet, runner: Runner, kind: str, **wishes: t.Any) -> Iterator[RolledOut]:
+def _rolled_out(ground: Ground, runner: Runner, kind: str, **wishes: t.Any) -> Iterator[RolledOut]:
     """An agent on the host, which tells no secret (AssertionError)."""
-    service = RolledOut(fleet.host(HOST), ground.stack, kind, ground.stack.instances[0], runner=runner, **wishes)
+    host = runner.fleet.host(HOST)
+    service = RolledOut(host, ground.stack, kind, ground.stack.instances[0], runner=runner, **wishes)
     try:
         yield service
         service.judge_secrecy()
@@ -104,7 +105,7 @@ def _rolled_out(ground: Ground, fleet: Fleet, runner: Runner, kind: str, **wishe
 
 def killed(ground: Ground, times: int) -> list[Finding]:
     """As the service of ``hosts.killed``; and afterwards the role finds nothing to do."""
-    with _fleet(ground) as runner, _rolled_out(ground, runner.fleet, runner, "ec2", role=SHORT) as service:
+    with _runner(ground) as runner, _rolled_out(ground, runner, "ec2", role=SHORT) as service:
         nonce = service.nonce()
         found = under_kills(service, ground.random, times)
         same = nonce == service.nonce() == service.entry()["client_nonce"]
@@ -117,7 +118,7 @@ def killed(ground: Ground, times: int) -> list[Finding]:
 
 def broken_off(ground: Ground, times: int) -> list[Finding]:
     """Whoever was killed in the midst of a change, the next run completes it; readers see nothing of all that."""
-    with _fleet(ground) as runner, _rolled_out(ground, runner.fleet, runner, "iam", role=LONG) as service:
+    with _runner(ground) as runner, _rolled_out(ground, runner, "iam", role=LONG) as service:
         before, begun = looks.files(service.host), time.monotonic()
         with Reader(ground.stack, service.file("token"), MARK) as reader:
             seconds = service.play(lookup_interval="50m").wall
@@ -146,7 +147,7 @@ def broken_off(ground: Ground, times: int) -> list[Finding]:
 
 def planted(kind: str, ground: Ground) -> list[Finding]:
     """The role replaces what somebody put where it writes, or refuses it by name; nothing is written through it."""
-    with _fleet(ground) as runner:
+    with _runner(ground) as runner:
         host = runner.fleet.host(HOST)
         host.write(f"{_OTHERS}/victim", _TEXT, 0o640)
         before = _facts(host)
@@ -175,21 +176,20 @@ def _roll_out(runner: Runner, host: Host, wishes: Mapping[str, t.Any], traps: li
     while True:
         run = runner.role(**wishes)
         slowest = max(slowest, run.wall)
-        in_time = Finding(IN_TIME, slowest < _LONGEST, f"a run took at most {slowest:.0f} s", slowest)
         if run.rc == 0:
             break
         words = " ".join(line for line in run.shown.splitlines() if line.startswith(_SAID))
         named = [path for path in traps if path in words and path not in refused]
         if not named or "Traceback" in run.shown:
             print(run.shown)
-            return [in_time, Finding(MESSAGE, False, words[:500])]
+            return [in_time(slowest, _LONGEST), Finding(MESSAGE, False, words[:500])]
         refused += named
         host.run(["rm", "-rf", "--", *named])
     again = runner.role(**wishes)
     quiet = again.rc == 0 and not any(again.changed.values())
     told = f"refused by its name: {', '.join(refused)}" if refused else "all were replaced"
     return [
-        in_time,
+        in_time(slowest, _LONGEST),
         Finding(MESSAGE, True, told),
         Finding(RECOVERY, quiet, "rolled out, and a second run finds nothing to do"),
     ]
