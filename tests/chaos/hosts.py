@@ -104,9 +104,9 @@ def killed(ground: Ground, times: int) -> list[Finding]:
         return [*found, Finding(NONCE_KEPT, same, "the nonce of the first login is the server's and systemd's")]
 
 
-def under_kills(service: Service, luck: random.Random, times: int) -> list[Finding]:
-    """Kill it at random moments; what its readers and the server saw of that."""
-    trial = kills.Trial(service)
+def under_kills(service: Service, luck: random.Random, times: int, pause: float = 0.0) -> list[Finding]:
+    """Kill it at random moments; what its readers and the server saw of that. pause: before systemd starts it again."""
+    trial = kills.Trial(service, pause)
     begun = time.monotonic()
     trial.run(times, luck)
     lasted = time.monotonic() - begun

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ansible_collections.vaultfleet.aws.plugins.plugin_utils._bundle import build
 from tests.chaos.cases import in_time
-from tests.chaos.hosts import GROUP, MARK, SHORT, returns, under_kills
+from tests.chaos.hosts import GROUP, MARK, returns, under_kills
 from tests.chaos.trial import (
     MESSAGE,
     NONCE_KEPT,
@@ -43,6 +43,8 @@ _OTHERS = "/opt/of-another"  # on the file system that the role writes to, as ha
 _TEXT = "what is of somebody else"
 _LONGEST = 90.0  # seconds of a run: nothing hangs
 _SAID = ("[ERROR]: ", "fatal: ", "failed: ")  # lines that say why; the second is censored where a task has secrets
+_PAUSE = 3.0  # seconds; RestartSec of the role's unit
+_LASTING = {"token_ttl": "15s", "token_max_ttl": "30s"}  # outlives the pause; is renewed, then replaced
 _PLANTED: Mapping[str, str] = {
     "symbolic link": f"ln -s {_OTHERS}/victim {{path}}",
     "symbolic link to a folder": f"ln -s {_OTHERS} {{path}}",
@@ -105,9 +107,9 @@ def _rolled_out(ground: Ground, runner: Runner, kind: str, **wishes: t.Any) -> I
 
 def killed(ground: Ground, times: int) -> list[Finding]:
     """As the service of ``hosts.killed``; and afterwards the role finds nothing to do."""
-    with _runner(ground) as runner, _rolled_out(ground, runner, "ec2", role=SHORT) as service:
+    with _runner(ground) as runner, _rolled_out(ground, runner, "ec2", role=_LASTING) as service:
         nonce = service.nonce()
-        found = under_kills(service, ground.random, times)
+        found = under_kills(service, ground.random, times, _PAUSE)
         same = nonce == service.nonce() == service.entry()["client_nonce"]
         return [
             *found,
