@@ -114,7 +114,7 @@ def killed(ground: Ground, times: int) -> list[Finding]:
         return [
             *found,
             Finding(NONCE_KEPT, same, "the nonce of the first login is the server's and systemd's"),
-            _quiet(service),
+            _quiet(service.play()),
         ]
 
 
@@ -143,7 +143,7 @@ def broken_off(ground: Ground, times: int) -> list[Finding]:
             Finding(RECOVERY, done and back < _LONGEST, f"the next run made the change, in {last.wall:.0f} s"),
             rate(logins, 1, time.monotonic() - begun),
             Finding(NOTHING_LEFT, not left, ", ".join(left)[:300] or "no file that was not there before"),
-            _quiet(service, lookup_interval="40m"),
+            _quiet(service.play(lookup_interval="40m")),
         ]
 
 
@@ -187,13 +187,11 @@ def _roll_out(runner: Runner, host: Host, wishes: Mapping[str, t.Any], traps: li
             return [in_time(slowest, _LONGEST), Finding(MESSAGE, False, words[:500])]
         refused += named
         host.run(["rm", "-rf", "--", *named])
-    again = runner.role(**wishes)
-    quiet = again.rc == 0 and not any(again.changed.values())
     told = f"refused by its name: {', '.join(refused)}" if refused else "all were replaced"
     return [
         in_time(slowest, _LONGEST),
         Finding(MESSAGE, True, told),
-        Finding(RECOVERY, quiet, "rolled out, and a second run finds nothing to do"),
+        _quiet(runner.role(**wishes)),
     ]
 
 
@@ -218,8 +216,7 @@ def _facts(host: Host) -> str:
     return host.run(["sh", "-c", f"find {_OTHERS} -printf '%p %m %U %G %y\\n' -type f -exec cat {{}} +"]).stdout
 
 
-def _quiet(service: RolledOut, **wishes: t.Any) -> Finding:
-    """Whether the role finds nothing to do, and leaves it so."""
-    again = service.play(**wishes)
+def _quiet(again: Run) -> Finding:
+    """Whether one more run of the role found nothing to do."""
     tasks = [task for changed in again.changed.values() for task in changed]
     return Finding(RECOVERY, again.rc == 0 and not tasks, "; ".join(tasks) or "the role finds nothing to do")
