@@ -73,7 +73,8 @@ def snapshot(
         return None if math.isinf(moment) else round(wall + moment - now, 1)
 
     due = {purpose: state.timers[purpose].due for purpose in _NEXT if not math.isinf(state.timers[purpose].due)}
-    first = min(due, key=lambda purpose: due[purpose], default=None)
+    # What is under way is what comes next, as nothing else is begun before it has ended.
+    first = state.busy if state.busy in _NEXT else min(due, key=lambda purpose: due[purpose], default=None)
     return {
         "version": VERSION,
         "state": phase(state).value,
@@ -93,7 +94,7 @@ def snapshot(
             "lookup_allowed": lease.asks,
             "wrapped": lease.wrapped,
         },
-        "next": {"action": _NEXT[first], "at": at(max(due[first], now))} if first else None,
+        "next": {"action": _NEXT[first], "at": at(max(due.get(first, now), now))} if first else None,
         "errors": {name: timer.error for name, timer in timers.items() if timer.error},
         "sinks": [
             {"path": sink.path, "holds_token": bool(lease and known.holds == lease.number), "error": known.error}

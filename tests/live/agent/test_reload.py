@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
+from pathlib import Path
 
 from tests.live.agent.agents import Agents, side_by_side
 from tests.live.agent.process import Agent
@@ -38,7 +40,7 @@ def mistake(agents: Agents) -> None:
     manager = agent.managed()
     agent.start()
     token = agent.serves()
-    agent.until(lambda: agent.status()["token"]["lookup_allowed"])
+    agent.until(agent.looked_up)
     right = agent.config
     for text, told in (
         ('{"auto_auth": ', "is not JSON"),
@@ -51,10 +53,9 @@ def mistake(agents: Agents) -> None:
         agent.until(lambda told=told: told in agent.status()["reload_error"])  # type: ignore[misc]
         assert agent.state() == "serving"
     assert "the last reload was refused" in agent.command("status", "--name", agent.name).stdout
-    assert any("reload refused" in message[0] for message in manager.messages)
-    tags = [tag for message in manager.messages for tag in message]
+    manager.wait(lambda: any("reload refused" in message[0] for message in manager.messages))
     # Ready once at the start and after each reload, or systemd would take it for one that hangs in its reload.
-    assert tags.count("READY=1") == 1 + tags.count("RELOADING=1") == 4
+    manager.wait(lambda: (manager.told("READY=1"), manager.told("RELOADING=1")) == (4, 3))
     agent.write(**right)
     reload(agent)
     agent.until(lambda: agent.status()["reload_error"] == "")
@@ -98,6 +99,17 @@ def tidy(agents: Agents) -> None:
     assert agent.works()
 
 
+def connected(agent: Agent) -> bool:
+    """Whether it has a connection to the server (proc(5), net/tcp: 01 is established)."""
+    port = int(agent.stack.env["VAULT_ADDR"].rpartition(":")[2])
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
+    theirs = {f"socket:[{line[9]}]" for line in lines if line[2].endswith(f":{port:04X}") and line[3] == "01"}
+    assert agent.process
+    with contextlib.suppress(FileNotFoundError):  # one was closed meanwhile
+        return any(str(one.readlink()) in theirs for one in Path(f"/proc/{agent.process.pid}/fd").iterdir())
+    return False
+
+
 def lives(agent: Agent, token: str) -> bool:
     """Whether the server takes ``token``."""
     return agent.stack.vault.call("GET", "secret/data/demo", token=token).status == 200
@@ -113,8 +125,8 @@ def another_sink(agents: Agents) -> None:
     reload(agent)
     agent.until(new.exists)
     assert new.read_text(encoding="ascii") == token == agent.token()
-    assert agent.said("this file is no sink any more")
-    assert [sink["path"] for sink in agent.status()["sinks"]] == [str(new)]
+    agent.until(lambda: agent.said("this file is no sink any more"))
+    agent.until(lambda: [sink["path"] for sink in agent.status()["sinks"]] == [str(new)])
     agent.sink.unlink()
     new.unlink()
     agent.send(signal.SIGUSR1)
@@ -133,8 +145,7 @@ def test_while_a_login_is_under_way(agents: Agents, breakable: Stack) -> None:
         old.start()
         wrong.start()
         for agent in (old, wrong):
-            agent.tells("starting")
-        time.sleep(1.5)  # until the logins are on their way
+            agent.until(lambda agent=agent: connected(agent), "no login on its way")  # type: ignore[misc]
         old.change(role=new.name)
         wrong.change(header_value=breakable.env["STACK_HEADER_VALUE"])
         for agent in (old, wrong):
@@ -146,6 +157,5 @@ def test_while_a_login_is_under_way(agents: Agents, breakable: Stack) -> None:
     assert old.status()["login"]["role"] == new.name
     assert new.logins() == 1
     old.change(role=old.name)  # only to have its own requests counted
-    revoked = old.uses("auth/token/revoke-self")
-    assert revoked, "the token of the old role lives on"
+    old.until(lambda: old.uses("auth/token/revoke-self"), "the token of the old role lives on")
     assert old.status()["counters"]["failures"]["logins"] == {"permanent": 0, "re-sign": 0, "transient": 0}

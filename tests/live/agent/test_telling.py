@@ -29,7 +29,7 @@ def test_status_and_metrics(agents: Agents) -> None:
     assert agent.command("status", "--name", agent.name).returncode == 3
     agent.start()
     agent.serves()
-    agent.until(lambda: agent.status()["token"]["lookup_allowed"])
+    agent.until(agent.looked_up)
 
     told = agent.command("status", "--name", agent.name)
     assert (told.returncode, told.stderr) == (0, "")
@@ -58,9 +58,11 @@ def test_status_and_metrics(agents: Agents) -> None:
 
     events = [json.loads(line) for line in agent.log().splitlines()]
     assert [event["@message"] for event in events if event["@message"].startswith("logged in")] == ["logged in"]
-    assert any(re.match("STATUS=serving; the token ends at ", message[0]) for message in manager.messages)
+    manager.wait(
+        lambda: any(re.match("STATUS=serving; the token ends at ", message[0]) for message in manager.messages)
+    )
     agent.stop()
-    assert ["STOPPING=1"] in manager.messages
+    manager.wait(lambda: ["STOPPING=1"] in manager.messages)
     told = agent.command("status", "--name", agent.name)
     assert told.returncode == 3
     assert "not running" in told.stdout

@@ -36,7 +36,7 @@ def error(agent: Agent, number: int = 0) -> str:
 def denied_and_missing(agents: Agents, engines: Engines) -> None:
     """A denied path and a secret that is not there: the others are rendered, and the token is kept fresh."""
     engines.put("good", word="good")
-    agent = engines.agent(agents, "denied", [], role={"token_ttl": "4s", "token_max_ttl": "1h"})
+    agent = engines.agent(agents, "denied", [], role={"token_ttl": "8s", "token_max_ttl": "1h"})
     files = [agent.folder / name for name in ("denied", "missing", "good")]
     agent.write(
         jinja_template=[

@@ -27,6 +27,8 @@ class Manager:
         self.held: list[tuple[str, int]] = []
         self.most = 0  # descriptors ever held at once
         self.deaf = threading.Event()
+        self._heeds = threading.Event()  # that it is deaf
+        self._late: list[threading.Timer] = []
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._listener.bind(str(path))
         self._stop, self._stopped = os.pipe()
@@ -42,6 +44,10 @@ class Manager:
         """What it holds."""
         return [name for name, _descriptor in self.held]
 
+    def told(self, tag: str) -> int:
+        """How often it was told ``tag`` (``READY=1``)."""
+        return sum(message.count(tag) for message in self.messages)
+
     def hand_back(self) -> dict[str, list[int]]:
         """Copies of what it holds, as the next process of the service gets them."""
         found: dict[str, list[int]] = {}
@@ -49,9 +55,15 @@ class Manager:
             found.setdefault(name, []).append(os.dup(descriptor))
         return found
 
+    def deafen(self) -> None:
+        """Be deaf, once this returns: what was about to be taken was taken."""
+        self._heeds.clear()
+        self.deaf.set()
+        assert self._heeds.wait(30)
+
     def wait(self, condition: t.Callable[[], bool]) -> None:
         """Wait until it has worked off enough for ``condition``."""
-        give_up = time.monotonic() + 5
+        give_up = time.monotonic() + 30
         while not condition():
             assert time.monotonic() < give_up, (self.messages, self.names())
             time.sleep(0.002)
@@ -60,6 +72,8 @@ class Manager:
         """Go away, and throw everything away."""
         os.close(self._stopped)
         self._thread.join()
+        for timer in self._late:
+            timer.join()
         os.close(self._stop)
         self._listener.close()
         self.path.unlink()
@@ -69,7 +83,10 @@ class Manager:
 
     def _serve(self) -> None:
         while True:
-            waits_for: list[int | socket.socket] = [self._stop] if self.deaf.is_set() else [self._stop, self._listener]
+            waits_for: list[int | socket.socket] = [self._stop, self._listener]
+            if self.deaf.is_set():
+                del waits_for[1]
+                self._heeds.set()
             ready, _out, _err = select.select(waits_for, [], [], 0.05)
             if self._stop in ready:
                 return
@@ -86,7 +103,8 @@ class Manager:
                     self.held.append((name, descriptor))
                     self.most = max(self.most, len(self.held))
                 elif self.refuses_late:
-                    threading.Timer(0.02, os.close, [descriptor]).start()
+                    self._late.append(threading.Timer(0.02, os.close, [descriptor]))
+                    self._late[-1].start()
                 else:
                     os.close(descriptor)
             return

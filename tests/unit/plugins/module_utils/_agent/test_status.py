@@ -85,6 +85,14 @@ def test_serving() -> None:
     assert "sink:   /run/two/token: holds the token" in report
 
 
+def test_a_request_under_way() -> None:
+    """It is what comes next, now, whatever is planned after it."""
+    play = Play(Policy(sinks=2)).serve()
+    play.next_request()
+    assert play.state.busy is Purpose.CHECK
+    assert seen_of(play)["next"] == {"action": "look the token up", "at": round(WALL + play.now - 1000, 1)}
+
+
 def test_without_a_token() -> None:
     """Why, and when it is tried again; what waits for a token."""
     play = Play(Policy(sinks=2, max_backoff=300.0))
