@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import http.server
 import json
+import select
 import socket
 import socketserver
 import ssl
@@ -47,11 +49,16 @@ Answers = t.Union[Reply, t.Sequence[Reply], t.Callable[[Seen], Reply]]
 
 
 class Web:
-    """The running server. answers: one for all requests; one after the other, the last for ever; or a function."""
+    """The running server. answers: one for all requests; one after the other, the last for ever; or a function.
+
+    At its end its threads have ended too: tests that come after it count descriptors, or replace ``time.sleep``.
+    """
 
     def __init__(self, answers: Answers, tls: ssl.SSLContext | None = None) -> None:
         self.seen: list[Seen] = []
         self._answers = answers
+        self._open: list[tuple[threading.Thread, socket.socket]] = []
+        self._closing = threading.Lock()
         web = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -74,6 +81,16 @@ class Web:
                 if tls:  # the handshake is the handler's: a client that stops in it holds up nobody else
                     sock = tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
                 return sock, address
+
+            def process_request(self, request: t.Any, client_address: t.Any) -> None:
+                target = self.process_request_thread
+                thread = threading.Thread(target=target, args=(request, client_address), daemon=True)
+                thread.start()
+                web._open = [*(one for one in web._open if one[0].is_alive()), (thread, request)]
+
+            def close_request(self, request: t.Any) -> None:
+                with web._closing:
+                    super().close_request(request)
 
             def handle_error(self, *args: t.Any) -> None:
                 pass  # the client went away; it is the client that is under test
@@ -123,6 +140,12 @@ class Web:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        for thread, sock in self._open:
+            # Who waits for the client is woken; past TLS, whose own way would take the socket from under its reader.
+            with self._closing, contextlib.suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            thread.join(30)
+            assert not thread.is_alive()
 
 
 def drip(head: bytes, piece: bytes, pause: float = 0.05) -> Reply:
@@ -139,12 +162,21 @@ def drip(head: bytes, piece: bytes, pause: float = 0.05) -> Reply:
 
 
 def hang(seconds: float) -> Reply:
-    """Takes the request and says nothing for so long."""
-    return Reply(raw=lambda _sock: time.sleep(seconds))
+    """Takes the request and says nothing for so long, or until the client hangs up."""
+
+    def raw(sock: socket.socket) -> None:
+        select.select([sock], [], [], seconds)
+
+    return Reply(raw=raw)
 
 
+_BOUND: list[socket.socket] = []
+
+
+@functools.cache
 def closed_port() -> int:
-    """A port of this machine on which nothing listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A port of this machine on which nothing listens; it stays taken, so that nobody else comes to listen on it."""
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    _BOUND.append(sock)
+    return int(sock.getsockname()[1])

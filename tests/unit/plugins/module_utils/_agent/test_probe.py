@@ -144,7 +144,7 @@ def test_a_resolver_that_hangs(names: dict[str, t.Any], monkeypatch: pytest.Monk
     names["vault.test"] = lambda: ended.wait(30)
     started = time.monotonic()
     assert one(look("https://vault.test"), "DNS").text.startswith("no answer within 1 s -- check url, /etc/hosts")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
     ended.set()
 
 
@@ -240,11 +240,11 @@ def test_plain_http_to_a_tls_server() -> None:
 
 def test_a_server_that_says_nothing() -> None:
     """Bounded by the option."""
-    with Web(hang(5)) as web:
+    with Web(hang(60)) as web:
         started = time.monotonic()
         finding = one(look(web.url, timeout=1), "Vault")
     assert "no answer within 1 s" in finding.text
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 10
 
 
 def test_proxy() -> None:
@@ -317,8 +317,11 @@ def test_not_vault(reply: Reply, words: str) -> None:
 @pytest.mark.parametrize(("drift", "words"), [(-600, "ahead of"), (600, "behind")])
 def test_clock(drift: int, words: str) -> None:
     """By how much; a login that is not signed does not depend on it."""
-    headers = {"Date": email.utils.formatdate(time.time() + drift, usegmt=True)}
-    with Web(Reply(body=HEALTHY, headers=headers)) as web:
+
+    def answer(_seen: Seen) -> Reply:
+        return Reply(body=HEALTHY, headers={"Date": email.utils.formatdate(time.time() + drift, usegmt=True)})
+
+    with Web(answer) as web:
         finding, other = (one(look(web.url, login), "clock") for login in (iam(), ec2()))
     assert re.match(rf"this host's clock is (599|600|601) s {words} Vault's -- .*15 minutes", finding.text)
     assert (finding.state, finding.retry) == ("wrong", Retry.PERMANENT)
@@ -472,7 +475,7 @@ def test_no_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "there is no instance metadata service" in finding.text
     settings = imds._service
     monkeypatch.setattr(imds, "_service", lambda: dataclasses.replace(settings(), timeout=0.08))
-    with service(monkeypatch, hang(0.4)):
+    with service(monkeypatch, hang(60)):
         assert "--http-put-response-hop-limit 2" in one(identity(ec2()), "metadata").text
 
 

@@ -48,7 +48,6 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> t.Iterator[None]:
     monkeypatch.setattr(bounded, "_PATIENCE", 0.5)
     yield
     gc.collect()  # connections that were cut; other tests count descriptors
-    time.sleep(0.15)
 
 
 @pytest.mark.parametrize("lie", [ENDLESS, SLOW, SLOW_HEAD])

@@ -386,13 +386,13 @@ def test_exit_codes(error: errors.LoginError, code: int) -> None:
         (Reply(200, b"<html>"), 3, "is not a JSON object"),
         (Reply(200, {"auth": {"client_token": f"{TOKEN}\n"}}), 3, "has no usable token"),
         (Reply(200, {"auth": [TOKEN]}), 3, "has no auth block"),
-        (drip(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 100000), 2, "the answer is over"),
+        (drip(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 100000, 0), 2, "the answer is over"),
     ],
 )  # fmt: skip
 def test_answers_that_are_no_token(command: Run, reply: Reply, code: int, said: str) -> None:
     """One line, with what to do; nothing on stdout."""
     with Web(reply) as web:
-        found, out, err = command(web, "--timeout", "2")
+        found, out, err = command(web, "--timeout", "20")
     assert (found, out) == (code, "")
     assert err.startswith("error: ")
     assert err.count("\n") == 1
