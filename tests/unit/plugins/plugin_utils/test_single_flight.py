@@ -54,14 +54,13 @@ def test_one_login(store: Store, vault: FakeVault) -> None:
     assert (vault.times("login"), store.hits()) == (1, MANY - 1)
 
 
-def test_one_failure(store: Store, vault: FakeVault) -> None:
+def test_one_failure(store: Store, vault: FakeVault, monkeypatch: pytest.MonkeyPatch) -> None:
     vault.refuses = True
-    start = time.monotonic()
+    monkeypatch.setattr(_shared, "_FAILURE_LASTS", 600.0)  # so that no machine is too slow to be told of it
     got = all_at_once(wish(vault.url), store)
     assert len(set(got)) == 1
     assert "entry for role web not found" in got[0]
     assert vault.times("login") == 1
-    assert time.monotonic() - start < _shared._FAILURE_LASTS
 
 
 def test_one_renewal(store: Store, vault: FakeVault, monkeypatch: pytest.MonkeyPatch) -> None:

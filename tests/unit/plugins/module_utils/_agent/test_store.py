@@ -12,7 +12,6 @@ import fcntl
 import json
 import os
 import threading
-import time
 import typing as t
 from pathlib import Path
 
@@ -124,8 +123,9 @@ def test_a_nonce_of_a_later_version() -> None:
 
 @pytest.mark.parametrize("refuses_late", [False, True])
 @pytest.mark.parametrize("limit", [None, 0, 1])
-def test_no_room(limit: int | None, refuses_late: bool, tmp_path: Path) -> None:
+def test_no_room(limit: int | None, refuses_late: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A manager that keeps nothing says nothing: it is found out, told, and the nonce lasts as long as the process."""
+    monkeypatch.setattr(module, "_LATE_CLOSE", 30)  # it is not waited for to its end, however busy the machine is
     with managed(tmp_path / "notify", room=0, refuses_late=refuses_late) as manager:
         store = start(manager, limit)
         assert not store.put_nonce(KEY, NONCE)
@@ -161,8 +161,7 @@ def test_available(limit: int | None, room: int, expected: bool, tmp_path: Path)
 def test_a_manager_that_hangs(manager: Manager) -> None:
     """The nonce is not said to be kept; once the manager answers, it can be."""
     store = start(manager)
-    manager.deaf.set()
-    time.sleep(0.1)
+    manager.deafen()
     assert store.available(timeout=0.1)  # for all that is known
     assert not store.put_nonce(KEY, NONCE, timeout=0.1)
     assert store.problems == ["token and nonce end with this process: the service manager does not answer"]
@@ -560,7 +559,7 @@ def test_a_login_beside_the_loop(manager: Manager) -> None:
     store = start(manager)
     loop = threading.Thread(target=store.put_token, args=("b", kept()))
     loop.start()
-    manager.wait(lambda: "vf-probe" in manager.names())  # which the loop has just sent
+    manager.wait(lambda: ["FDSTORE=1", "FDNAME=vf-probe"] in manager.messages)  # which the loop has just sent
     assert store.put_nonce(KEY, NONCE)
     loop.join()
     assert store.problems == []

@@ -133,15 +133,14 @@ def test_a_manager_that_has_gone(tmp_path: Path) -> None:
 def test_a_full_queue(manager: Manager, notifier: Notifier, monkeypatch: pytest.MonkeyPatch) -> None:
     """A manager that hangs delays each message for a bounded time, asleep."""
     monkeypatch.setattr(systemd, "_PATIENCE", 0.2)
-    manager.deaf.set()
-    time.sleep(0.1)  # until it has left its select
+    manager.deafen()
     sent = 0
     while notifier.watchdog():
         sent += 1
         assert sent < 10_000
     begun, busy = time.monotonic(), time.process_time()
     assert not notifier.watchdog()
-    assert 0.15 < time.monotonic() - begun < 2
+    assert 0.15 < time.monotonic() - begun < 5
     assert time.process_time() - busy < 0.1
     manager.deaf.clear()
     assert notifier.barrier(5)
@@ -174,11 +173,10 @@ def test_names_that_are_none(name: str, manager: Manager, notifier: Notifier) ->
 
 def test_barrier_waits(manager: Manager, notifier: Notifier) -> None:
     """False after its time for a manager that does not get there, True when it has."""
-    manager.deaf.set()
-    time.sleep(0.1)
+    manager.deafen()
     before, begun = open_descriptors(), time.monotonic()
     assert not notifier.barrier(0.1)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 5
     assert open_descriptors() == before  # the one in flight is in no table
     manager.deaf.clear()
     assert notifier.barrier(5)
