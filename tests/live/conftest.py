@@ -73,11 +73,11 @@ def breakable(stack: Stack) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def closed_port() -> int:
-    """A port that nobody listens on."""
+def closed_port() -> Iterator[int]:
+    """A port that nobody listens on; it is taken all the while, so that nobody else is given it."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+        yield int(taken.getsockname()[1])
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -23,6 +23,8 @@ from tests.live.core import client, connection, ec2, log, static, token_of
 from tests.stack.handle import Stack
 from tests.stack.processes import recorded
 
+SLOW_START = 60  # seconds; a server needs one or two until it is active, on a busy machine many more
+
 
 def later(seconds: float, action: Callable[[], None]) -> threading.Thread:
     """Do something while a login is being tried."""
@@ -38,10 +40,10 @@ def later(seconds: float, action: Callable[[], None]) -> threading.Thread:
 
 def failed(stack: Stack, **options: object) -> VaultError:
     """The error of a login that never reached the AWS method."""
-    before = len(stack.audit())
+    before = stack.requests()
     with pytest.raises(VaultError) as caught:
         log(stack, static(stack), **options)
-    assert len(stack.audit()) == before
+    assert stack.requests() == before
     assert "Traceback" not in str(caught.value)
     return caught.value
 
@@ -51,7 +53,7 @@ def test_unsealed_during_retries(breakable: Stack) -> None:
     breakable.seal()
     operator = later(1, breakable.unseal)
     try:
-        assert log(breakable, static(breakable), retries=20).login.token
+        assert log(breakable, static(breakable), retries=50, timeout=SLOW_START).login.token
     finally:
         operator.join()
 
@@ -67,8 +69,8 @@ def test_restarted_during_retries(breakable: Stack) -> None:
     operator = later(0.5, breakable.start_vault)
     try:
         start = time.monotonic()
-        assert log(breakable, static(breakable), retries=50, timeout=30).login.token
-        assert time.monotonic() - start < 30
+        assert log(breakable, static(breakable), retries=50, timeout=SLOW_START).login.token
+        assert time.monotonic() - start < SLOW_START
     finally:
         operator.join()
     with client(breakable) as vault:
@@ -91,7 +93,7 @@ def test_deadline(breakable: Stack) -> None:
     try:
         start = time.monotonic()
         error = failed(breakable, timeout=2, retries=10)
-        assert 1.9 < time.monotonic() - start < 4
+        assert 1.9 < time.monotonic() - start < 10  # each of ten retries would take as long
     finally:
         os.kill(server.pid, signal.SIGCONT)
     assert "no answer within 2 s" in error.server
@@ -101,11 +103,11 @@ def test_deadline(breakable: Stack) -> None:
 
 def test_slow_aws(stack: Stack) -> None:
     """An AWS that hangs behind Vault holds nobody longer either."""
-    stack.aws_fault("hang", seconds=20, service="sts")
+    stack.aws_fault("hang", seconds=60, service="sts")
     start = time.monotonic()
     with pytest.raises(VaultError, match="no answer within 1 s"):
         log(stack, static(stack), timeout=1)
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 10
 
 
 def test_failing_aws_is_tried_again(stack: Stack) -> None:
@@ -128,19 +130,24 @@ def test_permanent_errors_are_not_tried_again(stack: Stack) -> None:
     assert stack.logins("aws") == before + 1
 
 
+def log_in_until_refused(stack: Stack) -> None:
+    """The second login is, unless the machine is so busy that it comes after the quota's interval."""
+    for _turn in range(10):
+        log(stack, static(stack, mount_path="aws-open"))
+
+
 def test_quota(stack: Stack) -> None:
     """The server's own quota says how long to wait, and that is how long is waited."""
     quota = {"rate": 1, "interval": "3s", "path": "auth/aws-open/login"}
     stack.root("PUT", "sys/quotas/config", {"enable_rate_limit_response_headers": True})
     stack.root("PUT", "sys/quotas/rate-limit/live", quota)
+    start = time.monotonic()
     try:
-        log(stack, static(stack, mount_path="aws-open"))
         with pytest.raises(VaultError) as caught:
-            log(stack, static(stack, mount_path="aws-open"))
+            log_in_until_refused(stack)
         asked = caught.value.retry_after
         assert asked is not None
         assert 0 < asked <= 3
-        start = time.monotonic()
         assert log(stack, static(stack, mount_path="aws-open"), retries=10).login.token
         assert time.monotonic() - start > asked - 1
     finally:

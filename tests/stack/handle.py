@@ -88,6 +88,13 @@ class Stack:
             and (namespace is None or entry["request"].get("namespace", {}).get("path", "").strip("/") == namespace)
         ]
 
+    def requests(self) -> int:
+        """How many requests the audit log holds, of whatever kind.
+
+        Not how many entries: what is answered to somebody who waited no longer comes at any time.
+        """
+        return sum(entry["type"] == "request" for entry in self.audit())
+
     def audit(self) -> list[dict[str, t.Any]]:
         """Every entry of the audit log, oldest first."""
         with Path(self.env["STACK_AUDIT_LOG"]).open(encoding="utf-8") as stream:

@@ -493,7 +493,7 @@ def test_second_stack_beside(stack: Stack, tmp_path: Path) -> None:
 
     def run(command: str) -> subprocess.CompletedProcess[str]:
         arguments = [sys.executable, "-m", "tests.stack", command, "--dir", str(directory)]
-        return subprocess.run(arguments, cwd=PROJECT, capture_output=True, check=False, text=True, timeout=120)
+        return subprocess.run(arguments, cwd=PROJECT, capture_output=True, check=False, text=True, timeout=300)
 
     try:
         assert run("up").returncode == 0
@@ -521,12 +521,12 @@ def test_interrupted_start(tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "tests.stack", "up", "--dir", str(directory)]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as up:
         lay = layout(str(directory))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while len(started := recorded(lay.run)) < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
         assert len(started) == 2
         up.send_signal(number)
-        _stdout, said = up.communicate(timeout=30)
+        _stdout, said = up.communicate(timeout=90)
     assert (up.returncode, said) == (130, "stack: interrupted\n")
     assert not any(running(one) for one in started)
     assert recorded(lay.run) == []

@@ -108,7 +108,7 @@ def _serve(lay: Layout, name: str, module: str, arguments: list[str]) -> str:
     return f"http://127.0.0.1:{_await_port(ready, process, lay.log / f'{name}.log')}"
 
 
-def _await_port(ready: Path, process: Process, log: Path, seconds: float = 20.0) -> str:
+def _await_port(ready: Path, process: Process, log: Path, seconds: float = 60.0) -> str:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if ready.exists():

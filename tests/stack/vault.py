@@ -90,12 +90,12 @@ class Vault(t.NamedTuple):
 def health(vault: Vault) -> int:
     """The status of sys/health (200 active, 429 standby, 501 not initialised, 503 sealed), 0 without an answer."""
     try:
-        return vault.call("GET", "sys/health", timeout=2.0).status
+        return vault.call("GET", "sys/health", timeout=5.0).status
     except OSError:
         return 0
 
 
-def await_health(vault: Vault, wanted: t.Container[int], process: Process, log: Path, seconds: float = 20.0) -> int:
+def await_health(vault: Vault, wanted: t.Container[int], process: Process, log: Path, seconds: float = 60.0) -> int:
     """Wait until sys/health answers one of ``wanted``. Raises StackError if the server dies or the time is over."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
