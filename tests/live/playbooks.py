@@ -113,7 +113,7 @@ class Player:
             capture_output=True,
             check=False,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         results = {}
         for host in hosts:

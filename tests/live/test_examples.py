@@ -47,7 +47,7 @@ def run(player: Player, example: str, settings: dict[str, str]) -> str:
         capture_output=True,
         check=False,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -90,7 +90,7 @@ class Running:
 
     def reached(self, name: str) -> None:
         """Wait until it is at ``meet(name)``."""
-        give_up = time.monotonic() + 30
+        give_up = time.monotonic() + 120
         while not (self.folder / f"{name}.here").exists():
             assert self.process.poll() is None, self.end().shown
             assert time.monotonic() < give_up
@@ -106,7 +106,7 @@ class Running:
 
     def end(self) -> Ended:
         """Wait for its end."""
-        shown, _nothing = self.process.communicate(timeout=90)
+        shown, _nothing = self.process.communicate(timeout=240)
         return Ended(self.process.returncode, shown, time.monotonic() - self.started)
 
 

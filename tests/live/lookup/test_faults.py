@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.vaultfleet.aws.plugins.plugin_utils._shared import _FAILURE_LASTS
 from tests.live.core import keys
 from tests.live.lookup.runs import NAME, Runs, meet, play, see
 from tests.stack.handle import Stack
@@ -94,7 +95,8 @@ def test_wrong_options(runs: Runs, stack: Stack) -> None:
 def test_a_failed_login_is_not_tried_by_all(runs: Runs, stack: Stack) -> None:
     before = stack.logins("aws")
     ended = runs.run(play(attempt("one", "role='other'"), attempt("two", "role='other'")), hosts=10)
-    assert stack.logins("aws") == before + 1
+    # For so long a failure counts for all; only a busy machine needs longer for the play.
+    assert 1 <= stack.logins("aws") - before <= 1 + ended.seconds // _FAILURE_LASTS
     assert ended.shown.count("does not belong to the role") >= 20
 
 
@@ -129,14 +131,14 @@ def test_vault_dies_between_two_lookups(runs: Runs) -> None:
     assert not ended.tokens("new")
     assert not ended.tokens("again")
     assert "login with role web-batch at auth/aws failed" in ended.shown
-    assert ended.seconds < 30
+    assert ended.seconds < 90  # three time-outs of 4 s, and what a busy machine takes
 
 
 def test_a_worker_is_killed_while_it_logs_in(runs: Runs, stack: Stack) -> None:
     """Ansible gives up then; the lock does not outlive the worker, and the next run starts anew."""
-    stack.aws_fault("hang", seconds=20, service="sts", count=1)
+    stack.aws_fault("hang", seconds=120, service="sts", count=1)
     run = runs.start(play(see("one")), hosts=3)
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + 60
     holders: list[str] = []
     while not holders:
         assert time.monotonic() < give_up
@@ -145,25 +147,26 @@ def test_a_worker_is_killed_while_it_logs_in(runs: Runs, stack: Stack) -> None:
     killed = int(holders[0])
     assert killed != run.process.pid
     os.kill(killed, signal.SIGKILL)
+    start = time.monotonic()
     ended = run.end()
+    assert time.monotonic() - start < 60  # of two minutes
     stack.aws_fault()
     assert ended.rc != 0
-    assert ended.seconds < 20
     assert len(set(runs.run(play(see("next")), hosts=2).tokens())) == 1
 
 
 def test_a_hanging_aws_ends_in_time_for_all(runs: Runs, stack: Stack) -> None:
-    stack.aws_fault("hang", seconds=10, service="sts")
+    stack.aws_fault("hang", seconds=120, service="sts")
     before = stack.logins("aws")
     ended = runs.run(play(attempt("one", "role='web', timeout=3, retries=0")), hosts=5)
     stack.aws_fault()
-    assert ended.seconds < 9
+    assert ended.seconds < 60
     assert stack.logins("aws") == before + 1
     assert ended.shown.count("no answer within 3 s") >= 5
 
 
 def test_a_bounded_wait_names_the_one_that_is_waited_for(runs: Runs, stack: Stack) -> None:
-    stack.aws_fault("hang", seconds=6, service="sts", count=1)
+    stack.aws_fault("hang", seconds=8, service="sts", count=1)
     ended = runs.run(play(attempt("one", "role='web', cache_timeout=1")), hosts=3)
     assert ended.shown.count("has been logging in for 1 s") >= 2
     assert len(ended.tokens()) == 1

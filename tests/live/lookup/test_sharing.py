@@ -163,7 +163,15 @@ def test_renewed_then_replaced(runs: Runs, stack: Stack) -> None:
     role = {"auth_type": "iam", "bound_iam_principal_arn": arn, "token_ttl": "10s", "token_max_ttl": "18s"}
     stack.root("POST", "auth/aws/role/brief", role)
     before = stack.logins("aws")
-    wait = {"name": "Wait", "ansible.builtin.command": "sleep 5.4", "changed_when": False, "run_once": True}
+    # Until more than half of the lease is over, counted from when it was noted down: where a play takes its time, it
+    # must not be over for good before the first renewal.
+    old = f"find {runs.memory} -regextype egrep -regex '.*/run-[^/]*/[0-9a-f]{{64}}' -mmin +{5.4 / 60:.3f} | grep -q ."
+    wait = {
+        "name": "Wait",
+        "ansible.builtin.shell": f"until {old}; do sleep 0.05; done",
+        "changed_when": False,
+        "run_once": True,
+    }
     tasks = [see(f"at{number}", f"lookup('{NAME}', role='brief')") for number in range(3)]
     try:
         ended = runs.run(
@@ -296,4 +304,4 @@ def test_a_first_attempt(runs: Runs, stack: Stack) -> None:
     assert '"msg": true' in ended.shown
     assert "[WARNING]" not in ended.shown, ended.shown
     assert stack.logins("aws") == before + 1
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 90  # two or three, on a machine that has nothing else to do
