@@ -175,7 +175,7 @@ def _endless_line(visit: Visit) -> None:
 
 HUGE_BODY = Fault("an answer of 200 MiB", Stage.REQUEST, _huge_body)
 ENDLESS_BODY = Fault("an endless answer", Stage.REQUEST, _endless_body)
-BOMB = Fault("200 MiB packed in 200 KiB", Stage.REQUEST, _bomb)
+BOMB = Fault("200 MiB packed in 200 KiB", Stage.REQUEST, _bomb, prepare=_packed)
 ENDLESS_HEADERS = Fault("endless headers", Stage.REQUEST, _endless_headers)
 ENDLESS_LINE = Fault("one endless header", Stage.REQUEST, _endless_line)
 

@@ -82,12 +82,15 @@ class Visit:
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that goes wrong. certificate: of stage TLS, the name of the one that is shown."""
+    """Something that goes wrong. certificate: of stage TLS, the name of the one that is shown. prepare: done before it
+    strikes, as whoever meets it waits for so long only.
+    """
 
     name: str
     stage: Stage
     act: Callable[[Visit], None] = lambda _visit: None
     certificate: str = ""
+    prepare: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,7 @@ class Proxy:
         path: only requests whose path has this (a regular expression). Connections that are open are cut.
         """
         self.clear()
+        fault.prepare()
         with self._turn:
             self._fault, self._left, self._path, self.hits = fault, count, path, 0
         if fault.stage is Stage.LISTEN:
