@@ -292,7 +292,8 @@ def lock_holder(ground: Ground) -> list[Finding]:
         while not holder and time.monotonic() < give_up:
             time.sleep(0.05)
             for lock in runs.memory.glob("*/run-*/*.lock"):
-                holder = int(lock.read_text(encoding="ascii").strip() or 0)
+                with contextlib.suppress(OSError, ValueError):  # not there any more, or not written yet
+                    holder = int(lock.read_text(encoding="ascii"))
         time.sleep(ground.random.uniform(0, 0.5))
         assert holder, "nobody has the lock"
         os.kill(holder, signal.SIGKILL)

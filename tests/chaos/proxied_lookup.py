@@ -11,6 +11,7 @@ import hashlib
 import resource
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from tests.chaos import cases
@@ -57,13 +58,17 @@ def _play(case: Case, runs: Runs, proxy: Proxy, during: Role, after: Role) -> li
     )
     run.reached("over")
     proxy.clear()
+    over = time.monotonic()
     run.go("over")
     ended = run.end()
+    usual = time.monotonic() - over  # of about half of the tasks
     made, again = during.logins(), after.logins()
     token = got.read_text(encoding="ascii") if got.exists() else ""
     expected = {hashlib.sha256(token.encode()).hexdigest()}
     found = [
-        Finding(IN_TIME, ended.seconds < _ANSIBLE, f"the whole run: {ended.seconds:.1f} s", ended.seconds),
+        Finding(
+            IN_TIME, ended.seconds < max(_ANSIBLE, 5 * usual), f"the whole run: {ended.seconds:.1f} s", ended.seconds
+        ),
         cases.bounded(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, LARGEST),
         Finding(
             LOGIN_RATE,

@@ -128,7 +128,7 @@ def test_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _until(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < give_up
         time.sleep(0.01)
