@@ -107,9 +107,13 @@ def test_the_watch_sees_what_is_there_for_a_moment(evidence: Evidence, tmp_path:
     argument, variable, content = (made(TOKEN) for _each in range(3))
     moment = folder / "moment"
     moment.write_text(content.value, encoding="ascii")
-    subprocess.run(["sh", "-c", "sleep 0.7; :", argument.value], env={"SECRET": variable.value}, check=True)
+    command = ["sh", "-c", "read line; :", argument.value]
+    with subprocess.Popen(command, env={"SECRET": variable.value}, stdin=subprocess.PIPE):
+        # One look may have begun before; the process ends with its input.
+        seen_all, give_up = watch.looks + 2, time.monotonic() + 60
+        while watch.looks < seen_all and time.monotonic() < give_up:
+            time.sleep(0.01)
     moment.unlink()
-    time.sleep(0.1)
     watch.close()
     seen = {(one.place, one.canary) for one in found(evidence, [argument, variable, content], tmp_path)}
     assert seen == {(ARGUMENTS, argument), (ENVIRONMENT, variable), (TEMPORARY, content)}
