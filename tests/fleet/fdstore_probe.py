@@ -72,7 +72,18 @@ def barrier() -> bool:
     return done
 
 
-COMMANDS: dict[str, t.Callable[..., t.Any]] = {"store": store, "twice": twice, "remove": remove, "barrier": barrier}
+def starve() -> None:
+    """Have systemd's watchdog bite soon, as nobody will feed it."""
+    notify("WATCHDOG_USEC=1000000")
+
+
+COMMANDS: dict[str, t.Callable[..., t.Any]] = {
+    "store": store,
+    "twice": twice,
+    "remove": remove,
+    "barrier": barrier,
+    "starve": starve,
+}
 
 
 def received() -> list[tuple[str, str, bool]]:

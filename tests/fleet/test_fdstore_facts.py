@@ -89,7 +89,7 @@ class Probe:
 
     def wait(self, condition: t.Callable[[], bool], failure: str) -> None:
         """Wait for something of the host."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 40
         while not condition():
             assert time.monotonic() < deadline, failure
             time.sleep(0.05)
@@ -118,9 +118,10 @@ def test_the_store_survives_sigkill(probe: Probe) -> None:
 
 
 def test_the_store_survives_the_watchdog(probe: Probe) -> None:
-    probe.start("Restart=on-failure", "RestartSec=0", "WatchdogSec=1")
+    probe.start("Restart=on-failure", "RestartSec=0", "WatchdogSec=60")
     probe.store("nonce", "first")
     before = probe.state["pid"]
+    probe.ask("starve")  # only now, so that it does not bite while something is still being stored
     probe.wait(lambda: probe.state["pid"] != before, "the watchdog did not bite")
     assert probe.state["fds"] == ONE
 

@@ -25,13 +25,15 @@ from .image import ensure_image
 from .releases import RELEASES, find_release
 
 PROJECT = Path(__file__).parents[2]
-# Boots a host, tells about it, and waits to be killed.
+# Boots a host, tells about it, and waits to be killed. What a shell starts in the background ignores SIGINT, and so does
+# all that this starts in turn.
 OWNER = """
-import time
+import signal, time
 from tests.fleet.host import booted
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with booted() as host:
     print(host.name, host.leader, flush=True)
-    time.sleep(60)
+    time.sleep(300)
 """
 
 
@@ -54,7 +56,7 @@ def owned() -> t.Iterator[tuple[subprocess.Popen[str], str, int]]:
             owner.kill()
 
 
-def gone(what: t.Callable[[], bool], seconds: float = 5.0) -> bool:
+def gone(what: t.Callable[[], bool], seconds: float = 40.0) -> bool:
     """Whether ``what`` stops being true in time."""
     deadline = time.monotonic() + seconds
     while what() and time.monotonic() < deadline:
@@ -79,7 +81,7 @@ def test_systemd_is_the_first_process(host: Host) -> None:
 
 
 def test_a_host_boots_fast(host: Host) -> None:
-    assert host.boot_seconds < 6
+    assert host.boot_seconds < 20  # 2 where nothing else runs; what waits in vain waits for 90
 
 
 def test_a_command_gives_output_input_and_code(host: Host) -> None:
@@ -173,14 +175,19 @@ def test_a_unit_that_fails_is_named(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_a_host_that_cannot_boot_shows_its_console(tmp_path: Path) -> None:
     (tmp_path / "empty").touch(mode=0o755)
-    before = set(leftovers.FOLDERS.iterdir())
+
+    def own() -> set[Path]:
+        # Other processes boot hosts at any time.
+        return set(leftovers.FOLDERS.glob(f"{leftovers.PREFIX}-{os.getpid()}-*"))
+
+    before = own()
     init = Bind(tmp_path / "empty", "/usr/lib/systemd/systemd")
     with (
         pytest.raises(FleetError, match=r"ended while it booted.*\n.*Exec format error\n.*code 1"),
         booted(binds=[init]),
     ):
         pass
-    assert set(leftovers.FOLDERS.iterdir()) == before
+    assert own() == before
 
 
 def test_a_host_that_powers_off_leaves_nothing() -> None:
@@ -200,7 +207,7 @@ def test_a_host_ends_with_its_test() -> None:
 def test_a_host_ends_with_its_owner(number: signal.Signals) -> None:
     with owned() as (owner, name, leader):
         owner.send_signal(number)
-        owner.wait(10)
+        owner.wait(60)  # it may take its time to power off
         assert gone(lambda: exists(name, leader))
 
 
@@ -213,7 +220,7 @@ def test_what_a_killed_keeper_leaves_goes_at_the_next_start() -> None:
         leftovers.clear_orphans()
         assert leftovers.folder(name).exists(), "its owner lives"
         owner.kill()
-        owner.wait(10)
+        owner.wait(60)
         leftovers.clear_orphans()
         assert not exists(name, leader)
 
