@@ -138,15 +138,15 @@ class Service:
     def revive(self, number: signal.Signals = signal.SIGKILL) -> None:
         """End it by a signal, and wait until it is back and ready."""
         before = self.send(number)
-        self.until(lambda: self.main(before), "it did not come back", 20)
+        self.until(lambda: self.main(before), "it did not come back")
         self.active()
 
     def active(self) -> None:
         """Wait until it is ready."""
         self.until(lambda: self.show("ActiveState") == "active", "it is not ready")
 
-    def until(self, condition: t.Callable[[], object], failure: str, seconds: float = 10.0) -> None:
-        """Wait until ``condition`` is true."""
+    def until(self, condition: t.Callable[[], object], failure: str, seconds: float = 40.0) -> None:
+        """Wait until ``condition`` is true, far longer than it takes where nothing else runs."""
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"{failure}\n{self.show('StatusText')}\n{self.journal_text()[-4000:]}"
@@ -201,8 +201,12 @@ class Service:
         self.tokens.add(token)
         return token
 
+    def tells(self, text: str) -> None:
+        """Wait until its STATUS has ``text``: it is told after it is ready, and after a reload has ended."""
+        self.until(lambda: text in self.show("StatusText"), f"STATUS does not tell {text!r}")
+
     def status(self) -> Json:
-        """What it last told of itself."""
+        """What it last told of itself, which it writes down after it has told systemd."""
         return dict(json.loads(self.file("status.json").read_text(encoding="utf-8")))
 
     def command(self, *arguments: str, check: bool = True) -> str:
