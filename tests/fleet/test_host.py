@@ -25,8 +25,8 @@ from .image import ensure_image
 from .releases import RELEASES, find_release
 
 PROJECT = Path(__file__).parents[2]
-# Boots a host, tells about it, and waits to be killed. What a shell starts in the background ignores SIGINT, and so does
-# all that this starts in turn.
+# Boots a host, tells about it, and waits to be killed. What a shell starts in the background ignores SIGINT, and so
+# does all that this starts in turn.
 OWNER = """
 import signal, time
 from tests.fleet.host import booted
