@@ -32,6 +32,7 @@ FLOOR = 1.0  # seconds between the beginnings of two requests for the same
 RENEW_AT = (0.62, 0.70)  # of the lease
 REPLACE_AT = (0.85, 0.90)
 CAPPED = 0.9  # a renewal that grants less than this part of the longest so far has met the maximum
+SPARE = 5.0  # seconds that the next fetch is left then, as what was granted may be a second or less
 LONG_PAUSE = 0.75  # of max_backoff: the shortest pause once pauses are as long as that
 SPREAD = (0.95, 1.05)  # of the interval
 
@@ -229,6 +230,8 @@ def renewed(state: State, ask: Ask, grant: Grant, now: float) -> State:
     capped = grant.ttl < CAPPED * longest
     grant = dataclasses.replace(grant, lease_id=known.grant.lease_id, renewable=grant.renewable and not capped)
     due, renew = _next_of(state.pace, ask, grant, luck)
+    if capped and grant.ttl:
+        due = max(now, min(due, grant.since + grant.ttl - SPARE))
     return _with(state, ask, Known(grant, longest, renew, due, now))
 
 

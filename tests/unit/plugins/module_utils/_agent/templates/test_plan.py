@@ -104,6 +104,16 @@ def test_a_renewal_leaves_the_file_alone_until_the_maximum_is_met() -> None:
     assert plan.next_task(state, state.asks[DB].due) == Fetch(DB)
 
 
+def test_what_the_maximum_leaves_is_too_short_to_wait_for() -> None:
+    """A few seconds, or none: the next fetch, which may take a while, is not left to the last moment."""
+    state = started({DB})
+    due = state.asks[DB].due
+    for left, earliest in ((20, 15), (3, 0), (1, 0)):
+        capped = plan.renewed(state, DB, Grant(due, left, "", renewable=True), due)
+        assert capped.asks[DB].due == due + earliest
+        assert plan.next_task(capped, due + max(earliest, FLOOR)) == Fetch(DB)
+
+
 def test_a_renewal_that_fails() -> None:
     state = started({DB})
     now = state.asks[DB].due
