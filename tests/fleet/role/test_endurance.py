@@ -100,6 +100,7 @@ def test_reboot(fleet: Fleet, stack: Stack, runner: Runner, ec2: list[Of]) -> No
         host, entry = fleet.host(one.host), f"auth/aws/identity-accesslist/{fleet.members[one.host].instance}"
         looks.until(_is_blocked(fleet, one), f"{one} does not say that it needs help")
         shown = host.run(["systemctl", "status", one.name], check=False).stdout
+        host.run(["journalctl", "--sync"])  # the status may be told before the journal is written
         journal = host.run(["journalctl", "--unit", one.name, "--output=cat"]).stdout
         for told in (shown, journal, json.dumps(looks.status(host, one.name)["errors"])):
             assert entry in told, told

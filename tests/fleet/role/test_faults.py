@@ -27,6 +27,8 @@ def hindered(stack: Stack, tmp_path: Path) -> t.Iterator[Runner]:
     hosts, folder = tmp_path / "hosts", tmp_path / "runs"
     for made in (hosts, folder):
         made.mkdir()
+    # Credentials last an hour from when they are first asked for: a clock that is ahead must not find them ended.
+    stack.imds_reset(instances["clock"])
     stack.imds(instances["profile"], role="unbound")
     stack.imds(instances["metadata"], disabled=True)
     try:

@@ -39,7 +39,7 @@ def test_agents_get_through_it_unaided(fleet: Fleet, stack: Stack, runner: Runne
     others = looks.agents(fleet)
     stack.stop_vault()
     try:
-        done = runner.role(**variables, wait_timeout=5)
+        done = runner.role(**variables, wait_timeout=15)  # enough for a start and a try on a busy machine
         assert {*done.failed} == {*fleet.members}, done.shown
         for name, words in done.failed.items():
             assert words.startswith(f"{NAME}: "), words
@@ -58,12 +58,21 @@ def test_agents_get_through_it_unaided(fleet: Fleet, stack: Stack, runner: Runne
         stack.start_vault()
     for name, token in first.items():
         assert not works(stack, token), "it outlived its TTL"
-        assert works(stack, looks.next_token(fleet.host(name), token, NAME))
+        looks.until(lambda: _has_another(fleet, stack, name, token), f"{name} has no new token that works")  # noqa: B023
     again = runner.role(**variables, wait_timeout=60)
     again.judge_success()
     # What another test rolled back from goes with the first run that succeeds.
     assert {task for tasks in again.changed.values() for task in tasks} <= {PRUNED}, again.shown
     assert looks.agents(fleet) == others, "agents whose tokens live longer did not notice"
+
+
+def _has_another(fleet: Fleet, stack: Stack, name: str, old: str) -> bool:
+    """Whether there is a token other than ``old`` in the sink, and works.
+
+    Between its end and the next one there may be one that does not, where the outage came right after a login.
+    """
+    token = fleet.host(name).read(f"/run/{NAME}/token")
+    return token != old and works(stack, token)
 
 
 def _says_sealed(fleet: Fleet, name: str) -> bool:
