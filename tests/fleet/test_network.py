@@ -227,7 +227,8 @@ def test_a_host_that_is_gone_resets_connections() -> None:
     with relays() as relay, network("10.0.0.1", relay) as net:
         port = net.publish(22)
         done = subprocess.run([sys.executable, "-c", KNOCK, "127.0.0.1", str(port)], capture_output=True, check=True)
-        assert done.stdout.strip() == b"connected"
+        # Who is slow finds the reset already when it is told that there is a connection.
+        assert done.stdout.strip() in (b"connected", b"Connection reset by peer")
         command = ["ssh", "-p", str(port), "-o", "BatchMode=yes", "127.0.0.1"]
         refused = subprocess.run(command, capture_output=True, check=False, text=True)
         assert "reset" in refused.stderr.lower()
@@ -269,8 +270,9 @@ def test_a_host_outside_of_ec2_has_no_metadata(stack: Stack, tmp_path: Path) -> 
         assert "no instance metadata service at http://169.254.169.254" in played.results["elsewhere"]["ec2"]["msg"]
 
 
+@pytest.mark.usefixtures("fresh")
 def test_a_command_with_a_wrong_clock(player: Player) -> None:
-    # Not so far ahead that the role's credentials, which last an hour, look expired.
+    # Not so far ahead that the role's credentials, which last an hour, look expired; they are asked for anew before.
     seconds = {"trixie": -3600, "bookworm": 1800, "bullseye": 0}
     wrong = {name: clock.environment(player.fleet.host(name), value) for name, value in seconds.items()}
     which = f"({json.dumps(wrong)})[inventory_hostname]"
@@ -287,16 +289,14 @@ def test_services_with_a_wrong_clock(fleet: Fleet, name: str) -> None:
     hardening = ["DynamicUser=yes", "ProtectSystem=strict", "MemoryDenyWriteExecute=yes", "PrivateDevices=yes"]
     settings = [f"--property={one}" for one in (*hardening, "SystemCallFilter=@system-service")]
 
-    def ahead() -> float:
-        start = time.monotonic()
-        unit = ["systemd-run", "--quiet", "--pipe", "--wait", *settings]
-        told = float(host.run([*unit, "python3", "-c", program], timeout=20).stdout)
-        assert 0.3 < time.monotonic() - start < 5
-        return told - time.time()
-
+    unit = ["systemd-run", "--quiet", "--pipe", "--wait", *settings]
     for seconds in (3600, -7200, 0):
         clock.skew(host, seconds)
-        assert ahead() == pytest.approx(seconds, abs=5)
+        start, begun = time.monotonic(), time.time()
+        told = float(host.run([*unit, "python3", "-c", program], timeout=40).stdout)
+        assert time.monotonic() - start > 0.3
+        # However long the unit took to start and to end.
+        assert begun - 1 < told - seconds < time.time() + 1
 
 
 # --- lives and deaths
@@ -347,7 +347,7 @@ def test_make_fleet_up_and_down(tmp_path: Path) -> None:
     try:
         start = time.monotonic()
         fleet("up")
-        assert time.monotonic() - start < 60  # 30 where nothing else runs
+        assert time.monotonic() - start < 150  # 30 where nothing else runs
         assert "already up" in fleet("up")
         config = place / "hosts" / "ssh-config"
         for name in RELEASES:
@@ -355,7 +355,7 @@ def test_make_fleet_up_and_down(tmp_path: Path) -> None:
         server = json.loads((place / "run" / "fleet.json").read_text(encoding="utf-8"))["pid"]
         assert len(hosts_of(server)) == len(RELEASES)
         os.kill(server, signal.SIGKILL)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 40
         while hosts_of(server) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert hosts_of(server) == []
