@@ -21,5 +21,9 @@ from tests.stack.handle import Stack
 def runs(stack: Stack, tmp_path: Path) -> Iterator[Runs]:
     """Starts runs against the stack; no other run of this machine shares their place in memory."""
     memory = Path(tempfile.mkdtemp(dir="/dev/shm", prefix="vaultfleet-live-"))
-    yield Runs(stack, tmp_path, memory)
-    shutil.rmtree(memory)
+    made = Runs(stack, tmp_path, memory)
+    try:
+        yield made
+    finally:
+        made.release()
+        shutil.rmtree(memory)

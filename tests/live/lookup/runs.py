@@ -123,6 +123,11 @@ class Runs:
         """The folders of runs that are there."""
         return sorted(self.memory.glob("vaultfleet-aws-*/run-*"))
 
+    def release(self) -> None:
+        """Let everybody go on who waits: what a killed play was running has nobody else who ends it."""
+        for here in self.folder.glob("*.here"):
+            here.with_suffix(".go").touch()
+
     def environment(self, callback: bool = False) -> dict[str, str]:
         """What a user sets, and what keeps this machine's settings out."""
         env = self.stack.env
