@@ -64,8 +64,9 @@ def mark_of(role: str) -> str:
 
 
 def hammers(times: list[float]) -> bool:
-    """Whether more than one request a second was made, apart from what a busy machine delays: four within 2 s."""
-    return any(fourth - first < 2 for first, fourth in zip(times, times[3:], strict=False))
+    """Whether more than one request a second was made, apart from two that a busy machine may have held up."""
+    spans = ((first, times[first:]) for first in range(len(times)))
+    return any(count > later - times[first] + 2 for first, rest in spans for count, later in enumerate(rest))
 
 
 def _seconds(text: str) -> float:
