@@ -126,10 +126,10 @@ def _all_sinks(ground: Ground, agents: Agents) -> None:
 
 
 def _serves(one: Agent) -> bool:
-    """Whether this process of it does, and not the one before."""
+    """Whether this process of it does, and not the one before; with a template that is broken it is at risk soon."""
     assert one.process is not None
     told = one.status()
-    return told.get("pid") == one.process.pid and told.get("state") == "serving"
+    return told.get("pid") == one.process.pid and told.get("state") in ("serving", "at risk")
 
 
 def _ec2(ground: Ground, agents: Agents) -> None:
