@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import faults
+from tests.chaos.front_ends import until
 from tests.chaos.proxy import Fault, Proxy, Stage
 from tests.stack import pki
 
@@ -85,13 +86,6 @@ def raw(proxy: Proxy, size: int, timeout: float = PATIENCE) -> bytes:
         while len(data) < size and (part := sock.recv(65536)):
             data += part
         return data
-
-
-def until(condition: t.Callable[[], bool]) -> None:
-    """Wait until ``condition`` is true."""
-    give_up = time.monotonic() + PATIENCE
-    while not condition() and time.monotonic() < give_up:
-        time.sleep(0.02)
 
 
 def test_passes_on(proxy: Proxy) -> None:

@@ -39,8 +39,8 @@ def test_restart_crash_and_another_role(agents: Agents, stack: Stack) -> None:
     agent.start()
     token = agent.serves()
     agent.until(agent.looked_up)
-    agent.until(lambda: "READY=1" in tags_of(agent))
-    first, tags = entry(stack, instance), tags_of(agent)
+    agent.until(lambda: manager.told("READY=1"))
+    first, tags = entry(stack, instance), [tag for message in manager.messages for tag in message]
     # The nonce is with the manager, seen to be, before a login is sent; it is ready only with a token in the sink.
     assert tags.index("FDNAME=vf-nonce-1") < tags.index("BARRIER=1") < tags.index("READY=1")
     assert (len(kept(agent, "nonce")), len(kept(agent, "token"))) == (1, 1)
@@ -50,9 +50,9 @@ def test_restart_crash_and_another_role(agents: Agents, stack: Stack) -> None:
         assert agent.works(), "readers have lost their token"
         if end == agent.kill:
             agent.sink.unlink()
-        before = tags_of(agent).count("READY=1")
+        before = manager.told("READY=1")
         agent.start()
-        agent.until(lambda before=before: tags_of(agent).count("READY=1") > before)  # type: ignore[misc]
+        agent.until(lambda before=before: manager.told("READY=1") > before)  # type: ignore[misc]
         assert agent.token() == token
         agent.tells("serving")
         assert agent.log().count(WENT_ON) == (1 if end == agent.stop else 2)
@@ -68,12 +68,6 @@ def test_restart_crash_and_another_role(agents: Agents, stack: Stack) -> None:
     assert entry(stack, instance)["creation_time"] == first["creation_time"]
     assert (len(kept(agent, "nonce")), len(kept(agent, "token"))) == (1, 1)
     assert manager.most <= 4
-
-
-def tags_of(agent: Agent) -> list[str]:
-    """Everything that the manager was told."""
-    assert agent.manager
-    return [tag for message in agent.manager.messages for tag in message]
 
 
 def test_a_kept_token_and_its_server(agents: Agents, breakable: Stack) -> None:

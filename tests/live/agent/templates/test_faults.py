@@ -60,7 +60,7 @@ def denied_and_missing(agents: Agents, engines: Engines) -> None:
     assert agent.works()
     assert agent.logins() == 1
     assert agent.state() == "at risk"
-    assert not any("READY=1" in message for message in manager.messages)
+    assert manager.told("READY=1") == 0
     engines.put("missing", word="here")
     agent.until(files[1].exists)
     assert not files[0].exists()
@@ -132,7 +132,7 @@ def commands(agents: Agents, engines: Engines) -> None:
     )
     manager = agent.managed()
     agent.start()
-    agent.until(lambda: any("READY=1" in message for message in manager.messages))
+    agent.until(lambda: manager.told("READY=1"))
     agent.until(lambda: error(agent) == "its command failed: /bin/sh ended with code 1")
     agent.until(lambda: error(agent, 1) == "its command failed: /bin/sh took longer than 1 s, and was killed")
     mended.touch()

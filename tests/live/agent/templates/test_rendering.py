@@ -61,7 +61,7 @@ def all_kinds(agents: Agents, engines: Engines) -> None:
     manager = agent.managed()
     agent.start()
     agent.until(certificate.exists)
-    agent.until(lambda: any("READY=1" in message for message in manager.messages))
+    agent.until(lambda: manager.told("READY=1"))
     first, second, third, database, filters = file.read_text(encoding="utf-8").splitlines()
     assert (first, second, third) == ("new:5432 a,b v2", "old", "one")
     user, lease = database.split()
@@ -179,7 +179,7 @@ def without_sinks(agents: Agents, engines: Engines) -> None:
     manager = agent.managed()
     agent.start()
     agent.until(file.exists)
-    agent.until(lambda: any("READY=1" in message for message in manager.messages))
+    agent.until(lambda: manager.told("READY=1"))
     assert not agent.token()
     assert file.read_text(encoding="utf-8") == "alone\n"
     for line in agent.log().splitlines():
